@@ -1,0 +1,106 @@
+using WalRus.Streaming;
+
+namespace WalRus.Storage;
+
+/// <summary>
+/// One bucket (or folder) below one prefix. The contract every store keeps and one conformance suite checks:
+/// <list type="bullet">
+/// <item>Durable: when a write's <see cref="OutputStream.CompleteAsync"/> returns, the object survives a crash of the
+/// store's client and (as far as the store promises) of the store.</item>
+/// <item>Atomic: an object is visible whole or not at all; replacing shows the old or the new bytes, never a mixture.
+/// A write that is abandoned leaves nothing visible, and no garbage that this store can remove.</item>
+/// <item>Delete is idempotent: deleting what is not there succeeds.</item>
+/// <item>Every call has a deadline of its own beside the token, and fails with <see cref="WalRusException"/>
+/// (<see cref="ErrorCode.DeadlineExceeded"/>) when it passes. Transient failures are retried inside, up to a bound.</item>
+/// <item>Calls may run concurrently. Memory does not grow with object size, listing length or number of calls queued.</item>
+/// </list>
+/// </summary>
+public interface IObjectStore : IAsyncDisposable
+{
+    /// <summary>wal-g's storage name: "default" for the primary.</summary>
+    string Name { get; }
+
+    /// <summary>Where it is, for people: "s3://bucket/prefix", "file:///backup". Never holds a secret.</summary>
+    string Location { get; }
+
+    StoreFeatures Features { get; }
+
+    /// <summary>Begins an object. Nothing is visible until the stream completes.</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectExists"/>, here or on completion, when
+    /// <paramref name="condition"/> is <see cref="WriteCondition.IfAbsent"/> and the key is taken.</exception>
+    ValueTask<OutputStream> OpenWriteAsync(ObjectKey key, WriteCondition condition, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Opens an object for reading, whole or a range. A connection that breaks off is resumed inside at the byte it
+    /// reached, if the object is unchanged. The caller disposes the stream; doing so early cancels the download.
+    /// </summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectNotFound"/>.</exception>
+    ValueTask<Stream> OpenReadAsync(ObjectKey key, ByteRange? range, CancellationToken cancellationToken);
+
+    /// <summary>The object's facts, or null when there is none.</summary>
+    ValueTask<ObjectInfo?> HeadAsync(ObjectKey key, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Lists what is below a prefix, as it comes, in no promised order; objects written or deleted meanwhile may or may
+    /// not be in it. A prefix under which nothing lies gives an empty listing.
+    /// </summary>
+    IAsyncEnumerable<ListEntry> ListAsync(ListRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Deletes up to any number of keys in batches. What could not be deleted is in the result, not thrown.</summary>
+    ValueTask<DeleteResult> DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken);
+}
+
+[Flags]
+public enum StoreFeatures
+{
+    None = 0,
+
+    /// <summary><see cref="WriteCondition.IfAbsent"/> is atomic on the server (else it is a check before the write).</summary>
+    AtomicPutIfAbsent = 1,
+}
+
+public enum WriteCondition
+{
+    /// <summary>Create or replace.</summary>
+    None,
+
+    /// <summary>Create only.</summary>
+    IfAbsent,
+}
+
+/// <summary>A range of bytes of an object.</summary>
+/// <param name="Offset">First byte, from 0.</param>
+/// <param name="Length">How many bytes; null for all that follow. A range past the end gives what there is.</param>
+public readonly record struct ByteRange(long Offset, long? Length);
+
+/// <summary>An object's facts.</summary>
+/// <param name="LastModified">By the store's clock.</param>
+/// <param name="ETag">Opaque; changes when the content does. Null where the store has none.</param>
+public sealed record ObjectInfo(ObjectKey Key, long SizeBytes, DateTimeOffset LastModified, string? ETag = null);
+
+/// <summary>One line of a listing: an object, or (only when not recursive) a folder.</summary>
+/// <param name="Key">Full key below the store's root, for a folder without the trailing slash.</param>
+public readonly record struct ListEntry(ObjectKey Key, bool IsFolder, long SizeBytes, DateTimeOffset LastModified);
+
+/// <summary>What to list.</summary>
+public sealed record ListRequest
+{
+    /// <summary>
+    /// A folder ("wal_005") or "" for the root. Whole segments only: "wal" does not match "wal_005/...".
+    /// </summary>
+    public required string Folder { get; init; }
+
+    /// <summary>True for every object at any depth, false for the objects and folders directly inside.</summary>
+    public bool Recursive { get; init; }
+
+    /// <summary>Only names (the first segment below <see cref="Folder"/>) that start with this; null for all.</summary>
+    public string? NamePrefix { get; init; }
+
+    /// <summary>Only keys that come after this one in ordinal order; null for all.</summary>
+    public ObjectKey? StartAfter { get; init; }
+}
+
+/// <summary>What a delete did.</summary>
+/// <param name="DeletedCount">Keys that are gone now, including those that never existed.</param>
+/// <param name="Failed">Keys that are still there, with why.</param>
+public sealed record DeleteResult(int DeletedCount, IReadOnlyList<(ObjectKey Key, string Reason)> Failed);
