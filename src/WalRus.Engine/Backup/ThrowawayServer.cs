@@ -1,0 +1,262 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace WalRus.Backup;
+
+/// <summary>How a throwaway server is run.</summary>
+public sealed record ThrowawayServerOptions
+{
+    public required PostgresInstallation Installation { get; init; }
+
+    /// <summary>A folder of the server's own, made and removed by the caller: holds its socket and its log.</summary>
+    public required string WorkFolder { get; init; }
+
+    public required string DataDirectory { get; init; }
+
+    /// <summary>
+    /// The OS account it runs under when this process is root (PostgreSQL refuses root); ignored otherwise.
+    /// </summary>
+    public string AccountWhenRoot { get; init; } = "postgres";
+
+    /// <summary>
+    /// Settings given on the command line, above everything in the data directory's own files. Values pass through a
+    /// shell: no double quotes, backslashes or dollar signs; what needs them belongs in postgresql.conf.
+    /// </summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Settings { get; init; } = [];
+
+    /// <summary>Variables for the server and so for its archive_command and restore_command.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Environment { get; init; } = [];
+
+    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(2);
+}
+
+/// <summary>
+/// A PostgreSQL server that nobody else can reach: on a private Unix socket, or (Windows) a loopback port. It is killed
+/// when disposed; its files are the caller's.
+/// </summary>
+public sealed class ThrowawayServer : IAsyncDisposable
+{
+    private readonly ThrowawayServerOptions options;
+    private bool running;
+
+    public ThrowawayServer(ThrowawayServerOptions options)
+    {
+        this.options = options;
+        Port = OperatingSystem.IsWindows() ? FreeLoopbackPort() : 5432;
+    }
+
+    /// <summary>What a client connects to: the socket's folder, or the loopback address on Windows.</summary>
+    public string Host => OperatingSystem.IsWindows() ? "127.0.0.1" : options.WorkFolder;
+
+    public int Port { get; }
+
+    public string LogFile => Path.Combine(options.WorkFolder, "server.log");
+
+    /// <summary>Makes a new cluster: superuser "postgres", page checksums on, UTF-8, C locale.</summary>
+    public Task InitializeAsync(CancellationToken cancellationToken) =>
+        RunAsync(
+            "initdb",
+            ["-D", options.DataDirectory, "-U", "postgres", "-A", "trust", "-k", "-E", "UTF8", "--locale=C", "--no-sync"],
+            options.StartTimeout,
+            cancellationToken);
+
+    /// <summary>Starts the server and waits until it takes connections (in recovery: once it is consistent).</summary>
+    /// <exception cref="WalRusException">It did not start; the message ends with the log's last lines.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var seconds = ((int)options.StartTimeout.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        running = true;
+        await RunAsync(
+            "pg_ctl",
+            ["-D", options.DataDirectory, "-l", LogFile, "-w", "-t", seconds, "-o", ServerArguments(), "start"],
+            options.StartTimeout + TimeSpan.FromSeconds(10),
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Stops it cleanly, or (immediate) as if the power failed.</summary>
+    public async Task StopAsync(bool immediate, CancellationToken cancellationToken)
+    {
+        await RunAsync(
+            "pg_ctl",
+            ["-D", options.DataDirectory, "-m", immediate ? "immediate" : "fast", "-w", "-t", "60", "stop"],
+            TimeSpan.FromSeconds(70),
+            cancellationToken).ConfigureAwait(false);
+        running = false;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (running && File.Exists(Path.Combine(options.DataDirectory, "postmaster.pid")))
+        {
+            try
+            {
+                await StopAsync(immediate: true, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (WalRusException)
+            {
+                // Disposal must go on: a server that is gone already is what was wanted.
+                running = false;
+            }
+        }
+    }
+
+    /// <summary>Runs one of PostgreSQL's programs, or another, under the server's account.</summary>
+    /// <returns>Its standard output.</returns>
+    /// <exception cref="WalRusException">It failed or ran past the deadline; the message ends with its last output.</exception>
+    public Task<string> RunAsync(
+        string program, IReadOnlyList<string> arguments, TimeSpan deadline, CancellationToken cancellationToken) =>
+        RunAsync(program, arguments, deadline, options.Environment, cancellationToken);
+
+    /// <summary>The same with variables of the caller's choice instead of the server's.</summary>
+    public async Task<string> RunAsync(
+        string program,
+        IReadOnlyList<string> arguments,
+        TimeSpan deadline,
+        IReadOnlyList<KeyValuePair<string, string>> environment,
+        CancellationToken cancellationToken)
+    {
+        var path = Path.IsPathRooted(program) ? program : options.Installation.Program(program);
+        var start = new ProcessStartInfo
+        {
+            WorkingDirectory = options.WorkFolder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            UseShellExecute = false,
+        };
+        AsAccount(start, path);
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return await RunAsync(start, Path.GetFileName(path), deadline, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<string> RunAsync(
+        ProcessStartInfo start, string name, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(deadline);
+        using var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        try
+        {
+            // pg_ctl hands its pipes down to the server it starts, so the output ends long after pg_ctl does:
+            // what is there when the program exits is what it said.
+            var output = new OutputTail(process.StandardOutput);
+            var errors = new OutputTail(process.StandardError);
+            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            await Task.WhenAny(Task.WhenAll(output.End, errors.End), Task.Delay(200, limit.Token)).ConfigureAwait(false);
+            return process.ExitCode == 0
+                ? output.Text
+                : throw new WalRusException(
+                    ErrorCode.PostgresUnreachable,
+                    $"{name} ended with exit code {process.ExitCode}: {(errors.Text + output.Text).Trim()}");
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new WalRusException(
+                ErrorCode.DeadlineExceeded, $"{name} did not end within {deadline.TotalSeconds:0} s and was killed.");
+        }
+    }
+
+    private static int FreeLoopbackPort()
+    {
+        using var probe = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        probe.Start();
+        return ((System.Net.IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
+    private void AsAccount(ProcessStartInfo start, string program)
+    {
+        if (!OperatingSystem.IsWindows() && string.Equals(Environment.UserName, "root", StringComparison.Ordinal))
+        {
+            start.FileName = "setpriv";
+            string[] switches =
+            [
+                $"--reuid={options.AccountWhenRoot}", $"--regid={options.AccountWhenRoot}", "--init-groups", program,
+            ];
+            foreach (var argument in switches)
+            {
+                start.ArgumentList.Add(argument);
+            }
+        }
+        else
+        {
+            start.FileName = program;
+        }
+    }
+
+    private string ServerArguments()
+    {
+        var arguments = new StringBuilder();
+        void Set(string name, string value) =>
+            arguments.Append(CultureInfo.InvariantCulture, $" -c \"{name}={value}\"");
+
+        if (OperatingSystem.IsWindows())
+        {
+            Set("listen_addresses", "127.0.0.1");
+        }
+        else
+        {
+            Set("listen_addresses", "");
+            Set("unix_socket_directories", options.WorkFolder);
+        }
+
+        Set("port", Port.ToString(CultureInfo.InvariantCulture));
+        foreach (var (name, value) in options.Settings)
+        {
+            Set(name, value);
+        }
+
+        return arguments.ToString();
+    }
+
+    /// <summary>Keeps the last part of a program's output while it runs, in bounded memory.</summary>
+    private sealed class OutputTail
+    {
+        private const int MaxChars = 16 * 1024;
+        private readonly StringBuilder text = new();
+
+        public OutputTail(StreamReader source) => End = ReadAsync(source);
+
+        public Task End { get; }
+
+        public string Text
+        {
+            get
+            {
+                lock (text)
+                {
+                    return text.ToString();
+                }
+            }
+        }
+
+        private async Task ReadAsync(StreamReader source)
+        {
+            var buffer = new char[1024];
+            int count;
+            while ((count = await source.ReadAsync(buffer).ConfigureAwait(false)) > 0)
+            {
+                lock (text)
+                {
+                    text.Append(buffer, 0, count);
+                    if (text.Length > MaxChars)
+                    {
+                        text.Remove(0, text.Length - MaxChars);
+                    }
+                }
+            }
+        }
+    }
+}
