@@ -20,6 +20,20 @@ public static class LogEvents
             $"{operation} failed (attempt {attempt}): {reason}; trying again in {delay.TotalSeconds:0.0} s");
 
     // Wal
+    public static void WalPushed(this IEventLog log, string name, long bytesIn, long bytesOut) =>
+        Write(log, EventLevel.Info, nameof(WalPushed), $"Archived {name}: {bytesIn} bytes, {bytesOut} stored");
+
+    public static void NeighbourFailed(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Warning, nameof(NeighbourFailed), $"Pushing {name} ahead failed: {reason}");
+
+    public static void WalFetched(this IEventLog log, string name, string source) =>
+        Write(log, EventLevel.Info, nameof(WalFetched), $"Fetched {name} from {source}");
+
+    public static void PrefetchedUnusable(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Warning, nameof(PrefetchedUnusable), $"The prefetched {name} cannot be used: {reason}");
+
+    public static void PrefetchFailed(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Debug, nameof(PrefetchFailed), $"Prefetching {name} failed: {reason}");
 
     // Backup
 

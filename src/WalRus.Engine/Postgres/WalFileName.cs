@@ -25,6 +25,14 @@ public readonly record struct WalFileName : IComparable<WalFileName>
     /// <summary>The third field: the segment within its log id, below <see cref="WalSegmentSize.SegmentsPerLogId"/>.</summary>
     public uint Segment { get; }
 
+    public static bool operator <(WalFileName left, WalFileName right) => left.CompareTo(right) < 0;
+
+    public static bool operator >(WalFileName left, WalFileName right) => left.CompareTo(right) > 0;
+
+    public static bool operator <=(WalFileName left, WalFileName right) => left.CompareTo(right) <= 0;
+
+    public static bool operator >=(WalFileName left, WalFileName right) => left.CompareTo(right) >= 0;
+
     public static WalFileName FromSegment(TimelineId timeline, ulong segmentNumber, WalSegmentSize size) =>
         new(timeline, checked((uint)(segmentNumber / size.SegmentsPerLogId)), (uint)(segmentNumber % size.SegmentsPerLogId));
 

@@ -50,5 +50,8 @@ public sealed record WalFetchResult
 
     public long Bytes { get; init; }
 
+    /// <summary>The segment size its own header gives; null for a file that is no segment.</summary>
+    public WalSegmentSize? SegmentSize { get; init; }
+
     public TimeSpan Duration { get; init; }
 }

@@ -21,6 +21,12 @@ public sealed record WalPushOptions
     /// <summary>Where markers of neighbours are kept; null for <c>walg_data</c> in the folder of the pushed file.</summary>
     public string? DataFolder { get; init; }
 
+    /// <summary><c>WALG_PG_WAL_SIZE</c> when it was set; null to believe the segment's own header.</summary>
+    public WalSegmentSize? SegmentSize { get; init; }
+
+    /// <summary><c>WALRUS_CHECK_SYSTEM_IDENTIFIER</c>: refuse a segment of a cluster that is not the archive's.</summary>
+    public bool CheckSystemIdentifier { get; init; } = true;
+
     /// <summary>How long one segment may take, retries included.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromMinutes(10);
 }

@@ -1,0 +1,45 @@
+using WalRus.Postgres;
+
+namespace WalRus.Wal;
+
+/// <summary>
+/// wal-g's prefetch folders: <c>.wal-g/prefetch/NAME</c> complete, <c>.wal-g/prefetch/running/NAME</c> on its way.
+/// Source: wal-g's layout 005, "Prefetch".
+/// </summary>
+internal sealed class PrefetchFolder(string baseFolder)
+{
+    private readonly string ready = Path.Combine(baseFolder, ".wal-g", "prefetch");
+    private readonly string running = Path.Combine(baseFolder, ".wal-g", "prefetch", "running");
+
+    public string ReadyPath(string name) => Path.Combine(ready, name);
+
+    public string RunningPath(string name) => Path.Combine(running, name);
+
+    public void Create()
+    {
+        Directory.CreateDirectory(running);
+    }
+
+    /// <summary>Removes what lies before the asked segment: replay never goes back.</summary>
+    public void RemoveBefore(WalFileName asked)
+    {
+        foreach (var folder in (string[])[ready, running])
+        {
+            if (!Directory.Exists(folder))
+            {
+                continue;
+            }
+
+            foreach (var path in Directory.EnumerateFiles(folder))
+            {
+                // Temporary names of ours start with the segment's name.
+                var name = Path.GetFileName(path);
+                if (name.Length >= WalFileName.Length && WalFileName.TryParse(name[..WalFileName.Length], out var segment)
+                    && segment < asked)
+                {
+                    File.Delete(path);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+using System.Diagnostics;
+using WalRus.Archiving;
+using WalRus.Postgres;
+using WalRus.Storage;
+using WalRus.Streaming;
+using WalRus.WalG;
+
+namespace WalRus.Wal;
+
+/// <summary>
+/// Archives one WAL file and, meanwhile, its ready neighbours. Returns only when the file is durable in the store; what
+/// fails with a neighbour is logged and left to PostgreSQL's own call for it. Calls may run at the same time.
+/// </summary>
+public sealed class WalPush
+{
+    private const int BufferBytes = 128 * 1024;
+
+    private readonly Archive archive;
+    private readonly WalPushOptions options;
+    private readonly NativeBufferPool buffers;
+    private readonly IEventLog log;
+    private readonly ClusterCheck cluster;
+
+    public WalPush(Archive archive, WalPushOptions options, NativeBufferPool buffers, IEventLog log)
+    {
+        this.archive = archive;
+        this.options = options;
+        this.buffers = buffers;
+        this.log = log;
+        cluster = new ClusterCheck(archive);
+    }
+
+    /// <exception cref="WalRusException">
+    /// <see cref="ErrorCode.WalSourceNotFound"/>, <see cref="ErrorCode.WalSegmentInvalid"/> (not what its name says),
+    /// <see cref="ErrorCode.WalSegmentForeign"/> (another cluster's), <see cref="ErrorCode.WalSegmentConflict"/> (the
+    /// archive holds other bytes under this name), <see cref="ErrorCode.DeadlineExceeded"/>, or what the store says.
+    /// Nothing is changed by a call that fails.
+    /// </exception>
+    public async Task<WalPushResult> RunAsync(WalPushRequest request, CancellationToken cancellationToken)
+    {
+        using var limit = new Deadline(options.Deadline, cancellationToken);
+        try
+        {
+            return await PushWithNeighboursAsync(request, limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (limit.HasPassed)
+        {
+            throw new WalRusException(
+                ErrorCode.DeadlineExceeded,
+                $"Archiving '{request.Path}' took longer than {options.Deadline.TotalSeconds:0} s.",
+                "PostgreSQL will try again; look at the store's health if this repeats.") { IsTransient = true };
+        }
+    }
+
+    private async Task<WalPushResult> PushWithNeighboursAsync(WalPushRequest request, CancellationToken cancellationToken)
+    {
+        var watch = Stopwatch.StartNew();
+        var path = Path.GetFullPath(request.Path);
+        var file = WalFile.Parse(Path.GetFileName(path));
+        var info = new FileInfo(path);
+        if (!info.Exists)
+        {
+            throw new WalRusException(
+                ErrorCode.WalSourceNotFound,
+                $"There is no file '{path}' to archive.",
+                "archive_command must give %p, which is relative to the data directory.");
+        }
+
+        var markers = new PushMarkers(options.DataFolder ?? Path.Combine(info.DirectoryName!, "walg_data"));
+        if (file.Kind == WalFileKind.Segment && markers.Contains(info)
+            && await archive.FindAsync(WalGLayout.Wal(file.Name), cancellationToken).ConfigureAwait(false) is { } found)
+        {
+            markers.Remove(file.Name);
+            return Result(WalPushState.AlreadyArchived, found.Key, 0);
+        }
+
+        var neighbours = new ReadyNeighbours(this, file, info.DirectoryName!, options, markers, log);
+        await using (neighbours.ConfigureAwait(false))
+        {
+            neighbours.Start(cancellationToken);
+            var (state, key, bytesOut) = await PushFileAsync(
+                file, info, options.PreventOverwrite, request.Progress, cancellationToken).ConfigureAwait(false);
+            await neighbours.FinishAsync().ConfigureAwait(false);
+            if (state == WalPushState.Uploaded)
+            {
+                log.WalPushed(file.Name, info.Length, bytesOut);
+            }
+
+            return Result(state, key, bytesOut) with { NeighboursPushed = neighbours.PushedCount };
+        }
+
+        WalPushResult Result(WalPushState state, ObjectKey key, long bytesOut) => new()
+        {
+            Name = file.Name,
+            Path = path,
+            State = state,
+            Key = key,
+            BytesIn = info.Length,
+            BytesOut = bytesOut,
+            Duration = watch.Elapsed,
+        };
+    }
+
+    /// <summary>Makes one file durable in the archive.</summary>
+    internal async Task<(WalPushState State, ObjectKey Key, long BytesOut)> PushFileAsync(
+        WalFile file,
+        FileInfo info,
+        bool preventOverwrite,
+        IProgress<TransferProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        await using var source = OpenSource(info.FullName);
+        using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
+        await CheckContentAsync(file, source, buffer.Memory, cancellationToken).ConfigureAwait(false);
+
+        // A history file decides which timelines exist: wal-g never replaces one with another content, and nor do we.
+        var compare = preventOverwrite || file.Kind == WalFileKind.TimelineHistory;
+        var key = WalGLayout.Wal(file.Name);
+        if (compare && await SameInArchiveAsync(key, source, cancellationToken).ConfigureAwait(false) is { } held)
+        {
+            return (WalPushState.AlreadyArchived, held, 0);
+        }
+
+        try
+        {
+            var (fullKey, bytesOut) = await UploadAsync(
+                key, source, buffer.Memory, compare ? WriteCondition.IfAbsent : WriteCondition.None, progress, cancellationToken)
+                .ConfigureAwait(false);
+            return (WalPushState.Uploaded, fullKey, bytesOut);
+        }
+        catch (WalRusException lost) when (lost.Code == ErrorCode.ObjectExists)
+        {
+            // Somebody else archived it between the comparison and the write.
+            return await SameInArchiveAsync(key, source, cancellationToken).ConfigureAwait(false) is { } winner
+                ? (WalPushState.AlreadyArchived, winner, 0)
+                : throw new WalRusException(
+                    ErrorCode.WalSegmentConflict, $"'{file.Name}' was archived and removed again by somebody else meanwhile.")
+                { IsTransient = true };
+        }
+    }
+
+    private static FileStream OpenSource(string path)
+    {
+        try
+        {
+            return new FileStream(path, new FileStreamOptions
+            {
+                // PostgreSQL may remove or recycle the segment as soon as another caller archived it.
+                Share = FileShare.ReadWrite | FileShare.Delete,
+                BufferSize = 0,
+                Options = FileOptions.SequentialScan,
+            });
+        }
+        catch (UnauthorizedAccessException denied)
+        {
+            throw new WalRusException(
+                ErrorCode.FileAccessDenied,
+                $"'{path}' may not be read by this account.",
+                "Run archive_command as the server's own account, which PostgreSQL does by itself.",
+                denied);
+        }
+        catch (IOException failed)
+        {
+            throw new WalRusException(ErrorCode.FileFailed, $"'{path}' cannot be opened: {failed.Message}", null, failed);
+        }
+    }
+
+    private async ValueTask CheckContentAsync(
+        WalFile file, FileStream source, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        if (file.Kind is not (WalFileKind.Segment or WalFileKind.PartialSegment))
+        {
+            return;
+        }
+
+        var first = buffer[..WalSegmentCheck.HeaderBytes];
+        var read = await source.ReadAtLeastAsync(first, first.Length, false, cancellationToken).ConfigureAwait(false);
+        source.Position = 0;
+        var problem = WalSegmentCheck.Problem(
+            file.Segment!.Value, first.Span[..read], source.Length, options.SegmentSize, out var header);
+        if (problem is not null)
+        {
+            throw new WalRusException(
+                ErrorCode.WalSegmentInvalid,
+                $"'{file.Name}' is not the WAL segment its name says: {problem}.",
+                "Nothing was archived. Check the disk and the file; archive_command must give %p unchanged.");
+        }
+
+        if (options.CheckSystemIdentifier)
+        {
+            await cluster.RequireAsync(header.SystemIdentifier, file.Name, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The key under which the archive holds exactly these bytes; null when it does not hold the name at all.</summary>
+    private async ValueTask<ObjectKey?> SameInArchiveAsync(
+        ObjectKey key, FileStream source, CancellationToken cancellationToken)
+    {
+        var held = await archive.FindAsync(key, cancellationToken).ConfigureAwait(false);
+        if (held is null)
+        {
+            return null;
+        }
+
+        var content = await archive.OpenReadAsync(held.Key, cancellationToken).ConfigureAwait(false);
+        await using (content.ConfigureAwait(false))
+        {
+            source.Position = 0;
+            var same = await ContentComparison.EqualAsync(source, content, buffers, cancellationToken).ConfigureAwait(false);
+            source.Position = 0;
+            return same
+                ? held.Key
+                : throw new WalRusException(
+                    ErrorCode.WalSegmentConflict,
+                    $"'{key.Name}' is archived already with other content ('{held.Key}'): unable to overwrite it.",
+                    "Two servers archive to the same place, or a server was restored and continued without a new timeline. Give this server a prefix of its own.");
+        }
+    }
+
+    private async Task<(ObjectKey Key, long BytesOut)> UploadAsync(
+        ObjectKey key,
+        FileStream source,
+        Memory<byte> buffer,
+        WriteCondition condition,
+        IProgress<TransferProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        var length = source.Length;
+        var writer = await archive.OpenWriteAsync(key, condition, cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            int read;
+            while ((read = await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                await writer.WriteAsync(buffer[..read], cancellationToken).ConfigureAwait(false);
+                progress?.Report(new TransferProgress("Archiving", key.Name, writer.BytesIn, length));
+            }
+
+            if (writer.BytesIn != length)
+            {
+                throw new WalRusException(
+                    ErrorCode.WalSegmentInvalid,
+                    $"'{source.Name}' changed its size from {length} to {writer.BytesIn} bytes while it was read.",
+                    "Nothing was archived; PostgreSQL will try again.") { IsTransient = true };
+            }
+
+            await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            return (writer.Key, writer.BytesOut);
+        }
+    }
+}
