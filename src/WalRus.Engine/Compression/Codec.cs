@@ -23,4 +23,9 @@ public abstract class Codec
     /// throws <see cref="ErrorCode.ObjectCorrupt"/>; the end of the result is reached only if the container is whole.
     /// </summary>
     public abstract Stream OpenDecompress(Stream source);
+
+    /// <summary>Frees the contexts kept for the next streams; for a daemon that has been idle. Open streams go on.</summary>
+    public virtual void ReleaseIdleMemory()
+    {
+    }
 }

@@ -1,0 +1,45 @@
+using System.Collections.Concurrent;
+
+namespace WalRus.Compression;
+
+/// <summary>Keeps a few native contexts between streams, so that a daemon's memory does not move with each segment.</summary>
+internal sealed class ContextPool<T>(Func<T> create)
+    where T : class, IDisposable
+{
+    private const int KeptAtMost = 4;
+    private readonly ConcurrentStack<T> kept = new();
+    private int keptCount;
+
+    public T Rent()
+    {
+        if (!kept.TryPop(out var context))
+        {
+            return create();
+        }
+
+        Interlocked.Decrement(ref keptCount);
+        return context;
+    }
+
+    public void Return(T context)
+    {
+        if (Interlocked.Increment(ref keptCount) <= KeptAtMost)
+        {
+            kept.Push(context);
+            return;
+        }
+
+        Interlocked.Decrement(ref keptCount);
+        context.Dispose();
+    }
+
+    /// <summary>Frees what is kept; streams that are open are not touched.</summary>
+    public void Clear()
+    {
+        while (kept.TryPop(out var context))
+        {
+            Interlocked.Decrement(ref keptCount);
+            context.Dispose();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+
+namespace WalRus.Streaming;
+
+/// <summary>
+/// Finds the C libraries the engine calls (lz4, zstd, lzma, sodium) by their exact file names. A library is loaded when
+/// it is first needed and kept for the life of the process; the others are never looked for.
+/// </summary>
+/// <remarks>
+/// Order: the file that the library's environment variable names; beside the engine and in its
+/// <c>runtimes/RID/native</c>; the system's loader; on Windows the <c>bin</c> folders of PostgreSQL, newest first.
+/// </remarks>
+public static class NativeLibraries
+{
+    private static readonly ConcurrentDictionary<string, Lazy<Outcome>> Loaded = new(StringComparer.Ordinal);
+
+    static NativeLibraries() =>
+        NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, static (name, _, _) =>
+            NativeLibraryDescription.Find(name) is null ? 0 : Load(name).Handle);
+
+    /// <summary>Whether the library can be loaded here; the answer is final for this process.</summary>
+    /// <param name="name">"lz4", "zstd", "lzma" or "sodium".</param>
+    public static bool IsAvailable(string name) => Load(name).Failure is null;
+
+    /// <summary>Makes sure that calls into the library will find it. Call before the first import of that library.</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.NativeLibraryMissing"/>, the hint naming the package.</exception>
+    public static void Require(string name)
+    {
+        if (Load(name).Failure is { } failure)
+        {
+            throw failure.ToException();
+        }
+    }
+
+    /// <summary>One search without its cache.</summary>
+    /// <param name="library">What to look for.</param>
+    /// <param name="overridePath">The value of the library's environment variable, or null.</param>
+    internal static Outcome Search(NativeLibraryDescription library, string? overridePath)
+    {
+        if (!string.IsNullOrEmpty(overridePath))
+        {
+            // An override that does not load is never replaced by another library behind the operator's back.
+            return NativeLibrary.TryLoad(overridePath, out var chosen)
+                ? new Outcome(chosen, null)
+                : new Outcome(0, new MissingLibrary(library, overridePath));
+        }
+
+        foreach (var file in library.FileNames)
+        {
+            if (TryLoad(file, out var handle))
+            {
+                return new Outcome(handle, null);
+            }
+        }
+
+        return new Outcome(0, new MissingLibrary(library, null));
+    }
+
+    private static Outcome Load(string name) => Loaded.GetOrAdd(name, static name => new Lazy<Outcome>(() =>
+    {
+        var library = NativeLibraryDescription.Find(name)
+            ?? throw new ArgumentException($"'{name}' is not a library of the engine.", nameof(name));
+        return Search(library, Environment.GetEnvironmentVariable(library.OverrideVariable));
+    })).Value;
+
+    private static bool TryLoad(string file, out nint handle)
+    {
+        var native = Path.Combine("runtimes", PortableRuntimeIdentifier, "native", file);
+        var engine = typeof(NativeLibraries).Assembly;
+
+        // Relative names are looked up beside the engine's assembly, which may be a module's folder and not the host's;
+        // a bare name then goes to the system's loader, without the current folder and without PATH.
+        const DllImportSearchPath Where = DllImportSearchPath.AssemblyDirectory | DllImportSearchPath.SafeDirectories;
+        if (NativeLibrary.TryLoad(native, engine, Where, out handle)
+            || NativeLibrary.TryLoad(file, engine, Where, out handle))
+        {
+            return true;
+        }
+
+        foreach (var path in FullPaths(native, file))
+        {
+            if (File.Exists(path) && NativeLibrary.TryLoad(path, out handle))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static string PortableRuntimeIdentifier =>
+        (OperatingSystem.IsWindows() ? "win-" : OperatingSystem.IsMacOS() ? "osx-" : "linux-")
+        + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
+    private static IEnumerable<string> FullPaths(string native, string file)
+    {
+        yield return Path.Combine(AppContext.BaseDirectory, file);
+        yield return Path.Combine(AppContext.BaseDirectory, native);
+        if (OperatingSystem.IsMacOS())
+        {
+            yield return Path.Combine("/opt/homebrew/lib", file);
+            yield return Path.Combine("/usr/local/lib", file);
+        }
+        else if (OperatingSystem.IsWindows())
+        {
+            foreach (var folder in PostgresFolders())
+            {
+                yield return Path.Combine(folder, file);
+            }
+        }
+    }
+
+    private static IEnumerable<string> PostgresFolders()
+    {
+        var root = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "PostgreSQL");
+        return !Directory.Exists(root)
+            ? []
+            : Directory.EnumerateDirectories(root)
+                .OrderByDescending(folder => int.TryParse(Path.GetFileName(folder), out var major) ? major : 0)
+                .Select(folder => Path.Combine(folder, "bin"));
+    }
+
+    /// <summary>What a search found: a handle, or why there is none.</summary>
+    internal readonly record struct Outcome(nint Handle, MissingLibrary? Failure);
+
+    /// <summary>Made into a fresh exception each time it is thrown.</summary>
+    internal sealed record MissingLibrary(NativeLibraryDescription Library, string? OverridePath)
+    {
+        public WalRusException ToException() => OverridePath is null
+            ? new(
+                ErrorCode.NativeLibraryMissing,
+                $"The library {Library.Name} was not found (looked for {string.Join(", ", Library.FileNames)}).",
+                $"{Library.InstallHint}, or name the file in the environment variable {Library.OverrideVariable}.")
+            : new(
+                ErrorCode.NativeLibraryMissing,
+                $"{Library.OverrideVariable} names '{OverridePath}', which cannot be loaded.",
+                "Correct the path, or remove the variable to use the system's library.");
+    }
+}
