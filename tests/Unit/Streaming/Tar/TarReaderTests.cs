@@ -3,6 +3,7 @@ using System.Text;
 using WalRus.Streaming.Tar;
 using TarReader = WalRus.Streaming.Tar.TarReader;
 using TarEntry = WalRus.Streaming.Tar.TarEntry;
+using TarWriter = System.Formats.Tar.TarWriter;
 
 namespace WalRus.Tests.Streaming.Tar;
 

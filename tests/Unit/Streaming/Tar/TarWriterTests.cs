@@ -4,8 +4,9 @@ using System.Text;
 using WalRus.Streaming.Tar;
 using Entry = WalRus.Streaming.Tar.TarEntry;
 using Writer = WalRus.Streaming.Tar.TarWriter;
+using TarReader = System.Formats.Tar.TarReader;
 
-namespace WalRus.Tests.Streaming;
+namespace WalRus.Tests.Streaming.Tar;
 
 public sealed class TarWriterTests : IDisposable
 {
