@@ -1,15 +1,17 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace WalRus.Streaming;
 
 /// <summary>What making a local file durable takes, and what its failures mean.</summary>
-public static class DurableFile
+public static partial class DurableFile
 {
     private const int DiskFullLinux = 28;
     private const int QuotaLinux = 122;
     private const int DiskFullWindows = unchecked((int)0x80070070);
     private const int HandleDiskFullWindows = unchecked((int)0x80070027);
+
+    /// <summary>O_RDONLY | O_CLOEXEC.</summary>
+    private static readonly int OpenReadOnly = OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
 
     /// <summary>A new file for this account alone (0600); fails if the name is taken.</summary>
     public static FileStream Create(string path)
@@ -37,8 +39,25 @@ public static class DurableFile
             return;
         }
 
-        using var handle = File.OpenHandle(folder, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        RandomAccess.FlushToDisk(handle);
+        // .NET opens no handle on a folder, so the system is asked directly.
+        var folderFd = Open(folder, OpenReadOnly);
+        if (folderFd < 0)
+        {
+            throw SystemFailure(folder);
+        }
+
+        try
+        {
+            // EINVAL, EBADF and ENOTSUP: this file system has nothing to sync for a folder.
+            if (Fsync(folderFd) != 0 && Marshal.GetLastPInvokeError() is not (22 or 9 or 95 or 45))
+            {
+                throw SystemFailure(folder);
+            }
+        }
+        finally
+        {
+            _ = Close(folderFd);
+        }
     }
 
     /// <summary>The engine's error for a failure of the file system.</summary>
@@ -58,4 +77,26 @@ public static class DurableFile
             ErrorCode.FileNotFound, $"'{path}' does not exist: {failure.Message}", null, failure),
         _ => new WalRusException(ErrorCode.FileFailed, $"'{path}': {failure.Message}", null, failure),
     };
+
+    /// <summary>The exception for the error that the last system call left in errno.</summary>
+    internal static Exception SystemFailure(string path)
+    {
+        var error = Marshal.GetLastPInvokeError();
+        var message = $"{Marshal.GetPInvokeErrorMessage(error)}: '{path}'";
+        return error switch
+        {
+            1 or 13 or 30 => new UnauthorizedAccessException(message),
+            2 or 20 => new DirectoryNotFoundException(message),
+            _ => new IOException(message, error),
+        };
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Fsync(int fd);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int fd);
 }
