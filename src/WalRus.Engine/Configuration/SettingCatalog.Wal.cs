@@ -1,0 +1,52 @@
+namespace WalRus.Configuration;
+
+public static partial class SettingCatalog
+{
+    public static Setting PreventWalOverwrite { get; } =
+        Boolean(SettingGroup.Wal, "WALG_PREVENT_WAL_OVERWRITE", "compare with the archive before writing a segment").Supported();
+
+    public static Setting CheckSystemIdentifier { get; } =
+        Boolean(SettingGroup.Wal, "WALRUS_CHECK_SYSTEM_IDENTIFIER", "refuse WAL of another cluster than the archive's", true).Supported();
+
+    public static Setting WalPushTimeout { get; } =
+        Duration(SettingGroup.Wal, "WALRUS_WAL_PUSH_TIMEOUT", "longest time one wal-push may take", "10m").Supported();
+
+    public static Setting WalFetchTimeout { get; } =
+        Duration(SettingGroup.Wal, "WALRUS_WAL_FETCH_TIMEOUT", "longest time one wal-fetch may take", "10m").Supported();
+
+    public static Setting BackgroundUploadLimit { get; } =
+        Integer(SettingGroup.Wal, "TOTAL_BG_UPLOADED_LIMIT", "ready segments one wal-push takes along, plus one", "32", 0, 100_000).Supported();
+
+    public static Setting ReadyRename { get; } =
+        Boolean(SettingGroup.Wal, "PG_READY_RENAME", "rename .ready to .done for segments taken along").Supported();
+
+    public static Setting PrefetchDir { get; } =
+        FilePath(SettingGroup.Wal, "WALG_PREFETCH_DIR", "where prefetched segments wait; beside the destination when not set").Supported();
+
+    /// <summary>A power of two of MiB; <see cref="WalRusSettings"/> checks that.</summary>
+    public static Setting WalSize { get; } =
+        Integer(SettingGroup.Wal, "WALG_PG_WAL_SIZE", "WAL segment size in MiB; read from the segment when not set", null, 1, 1024).Supported();
+
+    public static Setting WalPageSize { get; } =
+        Integer(SettingGroup.Wal, "WALG_PG_WAL_PAGE_SIZE", "WAL page size", "8192", 1, 65535)
+            .Refused("WalRus reads WAL with pages of 8192 bytes only.", "8192");
+
+    public static Setting BlockSize { get; } =
+        Integer(SettingGroup.Wal, "WALG_PG_BLOCK_SIZE", "data page size", "8192", 1, 65535)
+            .Refused("WalRus reads data files with pages of 8192 bytes only.", "8192");
+
+    public static Setting UploadWalMetadata { get; } =
+        Choice(SettingGroup.Wal, "WALG_UPLOAD_WAL_METADATA", "JSON beside each segment", "NOMETADATA", "NOMETADATA", "INDIVIDUAL", "BULK").NotUsed();
+
+    public static Setting UseWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_USE_WAL_DELTA", "record changed blocks beside the WAL").NotUsed();
+
+    public static Setting ForceWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_FORCE_WAL_DELTA", "fail without recorded blocks").NotUsed();
+
+    public static Setting SlotName { get; } = Text(SettingGroup.Wal, "WALG_SLOTNAME", "slot of wal-receive", "walg").Foreign();
+
+    public static Setting IntegrityMaxDelayedWals { get; } =
+        Integer(SettingGroup.Wal, "WALG_INTEGRITY_MAX_DELAYED_WALS", "wal-verify", "0", 0).Foreign();
+
+    public static Setting DaemonWalUploadTimeout { get; } =
+        Duration(SettingGroup.Wal, "WALG_DAEMON_WAL_UPLOAD_TIMEOUT", "longest time of a push in the daemon", "60s").Foreign();
+}
