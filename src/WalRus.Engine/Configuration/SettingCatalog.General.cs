@@ -20,7 +20,7 @@ public static partial class SettingCatalog
         Choice(General, "WALG_ZSTD_LEVEL", "zstd level by name", null, "fastest", "default", "better", "best").Supported();
 
     public static Setting CompressionLevel { get; } =
-        Integer(General, "WALG_COMPRESSION_LEVEL", "compression level by number", null, -7, 22).Supported();
+        Integer(General, "WALG_COMPRESSION_LEVEL", "compression level by number, clamped to what the codec knows", null, int.MinValue).Supported();
 
     public static Setting UploadConcurrency { get; } =
         Integer(General, "WALG_UPLOAD_CONCURRENCY", "parallel uploads", "16", 1, 1024).Supported();

@@ -47,9 +47,16 @@ public readonly record struct SettingValue(Setting Setting, string? Text, Settin
     /// <summary>True when somebody gave a value.</summary>
     public bool IsSet => Origin.Kind != SettingOriginKind.Default;
 
-    /// <summary>The text as it may be shown: secrets masked, null when there is none.</summary>
-    public string? Shown => Text is not null && Setting.IsSecret ? Hidden : Text;
+    /// <summary>The text as it may be shown: secrets masked, also a password within an address; null when there is none.</summary>
+    public string? Shown => Text is null ? null : Setting.IsSecret ? Hidden : WithoutPassword(Text);
 
     /// <summary>Never the value: a record's own text would print secrets.</summary>
     public override string ToString() => $"{Setting.Name}={Shown} ({Origin})";
+
+    private static string WithoutPassword(string text)
+    {
+        var scheme = text.IndexOf("://", StringComparison.Ordinal);
+        var at = text.LastIndexOf('@');
+        return scheme >= 0 && at > scheme ? $"{text[..(scheme + 3)]}{Hidden}{text[at..]}" : text;
+    }
 }

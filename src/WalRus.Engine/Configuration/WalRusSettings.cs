@@ -11,11 +11,13 @@ namespace WalRus.Configuration;
 public sealed class WalRusSettings
 {
     private readonly SettingSources sources;
+    private readonly Dictionary<string, string> given;
     private readonly ConfigurationFile? file;
 
     private WalRusSettings(SettingSources sources, ConfigurationFile? file)
     {
         this.sources = sources;
+        given = new Dictionary<string, string>(sources.Given, StringComparer.OrdinalIgnoreCase);
         this.file = file;
     }
 
@@ -24,6 +26,9 @@ public sealed class WalRusSettings
 
     /// <summary><c>--turbo</c>: rate limits do not apply.</summary>
     public bool Turbo => sources.Turbo;
+
+    /// <summary>The account's home folder, or null.</summary>
+    public string? HomeFolder => sources.HomeFolder;
 
     /// <summary>Names in the configuration file that no tool knows; wal-g warns about them, and so do we.</summary>
     public IEnumerable<string> UnknownNames => file is null ? [] : file.Entries.Keys.Where(name => SettingCatalog.Find(name) is null);
@@ -51,9 +56,9 @@ public sealed class WalRusSettings
     {
         foreach (var name in setting.LookupNames)
         {
-            if (Given(name) is { } given)
+            if (Clean(given.GetValueOrDefault(name)) is { } parameter)
             {
-                return new SettingValue(setting, given, new SettingOrigin(sources.GivenAs, name));
+                return new SettingValue(setting, parameter, new SettingOrigin(sources.GivenAs, name));
             }
 
             if (Clean(sources.Environment.GetValueOrDefault(name)) is { } variable)
@@ -202,10 +207,6 @@ public sealed class WalRusSettings
         var clean = text?.TrimEnd('\r', '\n');
         return string.IsNullOrEmpty(clean) ? null : clean;
     }
-
-    private string? Given(string name) => Clean(
-        sources.Given.TryGetValue(name, out var text) ? text
-        : sources.Given.FirstOrDefault(given => given.Key.Equals(name, StringComparison.OrdinalIgnoreCase)).Value);
 
     private void RequireReadable(Setting setting)
     {
