@@ -7,7 +7,10 @@ public static class Codecs
     /// One of each at its default level, in the order in which wal-g looks for an object under several extensions: where
     /// one was stored twice, both tools must read the same.
     /// </summary>
-    public static IReadOnlyList<Codec> ReadOrder { get; } = [new Lz4Codec(), new NoneCodec(), new ZstdCodec()];
+    public static IReadOnlyList<Codec> ReadOrder { get; } =
+    [
+        new Lz4Codec(), new LzmaCodec(), new GzipCodec(), new NoneCodec(), new BrotliCodec(), new ZstdCodec(),
+    ];
 
     /// <summary>Makes the codec that new objects are written with.</summary>
     /// <param name="method"><c>WALG_COMPRESSION_METHOD</c>, any case; empty means none, as in WAL-RUS.</param>
@@ -28,6 +31,9 @@ public static class Codecs
         {
             "lz4" => new Lz4Codec(level),
             "zstd" => new ZstdCodec(ZstdLevel(zstdLevel) ?? level),
+            "lzma" => new LzmaCodec(level),
+            "brotli" => new BrotliCodec(level),
+            "gzip" or "gz" => new GzipCodec(level),
             "none" or "" => new NoneCodec(),
             _ => throw Invalid(
                 $"'{method}' is not a compression method.",

@@ -4,7 +4,7 @@ namespace WalRus.Compression;
 /// The compressing state of one stream: bytes in, bytes out, no I/O. <see cref="CompressingStream"/> moves the bytes.
 /// Owns native memory, which its finalizer frees when it was forgotten.
 /// </summary>
-internal abstract class Compressor : IDisposable
+internal abstract class Compressor : IPooledContext
 {
     /// <summary>How much free output each call needs, at most half a <see cref="Streaming.StreamBuffer"/>.</summary>
     public virtual int OutputBytesNeeded => 1;
@@ -17,6 +17,9 @@ internal abstract class Compressor : IDisposable
 
     /// <summary>Gives the rest of the output. True once all of it was given; otherwise call again with free output.</summary>
     public abstract bool Finish(Span<byte> output, out int written);
+
+    /// <summary>Whether the state can be used again and is small enough to be kept for it.</summary>
+    public virtual bool IsWorthKeeping => true;
 
     public abstract void Dispose();
 }

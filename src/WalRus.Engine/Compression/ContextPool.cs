@@ -4,7 +4,7 @@ namespace WalRus.Compression;
 
 /// <summary>Keeps a few native contexts between streams, so that a daemon's memory does not move with each segment.</summary>
 internal sealed class ContextPool<T>(Func<T> create)
-    where T : class, IDisposable
+    where T : class, IPooledContext
 {
     private const int KeptAtMost = 4;
     private readonly ConcurrentStack<T> kept = new();
@@ -23,13 +23,17 @@ internal sealed class ContextPool<T>(Func<T> create)
 
     public void Return(T context)
     {
-        if (Interlocked.Increment(ref keptCount) <= KeptAtMost)
+        if (context.IsWorthKeeping)
         {
-            kept.Push(context);
-            return;
+            if (Interlocked.Increment(ref keptCount) <= KeptAtMost)
+            {
+                kept.Push(context);
+                return;
+            }
+
+            Interlocked.Decrement(ref keptCount);
         }
 
-        Interlocked.Decrement(ref keptCount);
         context.Dispose();
     }
 
@@ -42,4 +46,11 @@ internal sealed class ContextPool<T>(Func<T> create)
             context.Dispose();
         }
     }
+}
+
+/// <summary>What a <see cref="ContextPool{T}"/> keeps.</summary>
+internal interface IPooledContext : IDisposable
+{
+    /// <summary>Whether the state can be used again and is small enough to be kept for it.</summary>
+    bool IsWorthKeeping { get; }
 }

@@ -146,13 +146,6 @@ internal sealed class DecompressingStream : InputStream
     private void Release()
     {
         input.Release();
-        if (decompressor.IsWorthKeeping)
-        {
-            pool.Return(decompressor);
-        }
-        else
-        {
-            decompressor.Dispose();
-        }
+        pool.Return(decompressor);
     }
 }

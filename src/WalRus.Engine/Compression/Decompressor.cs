@@ -4,7 +4,7 @@ namespace WalRus.Compression;
 /// The decompressing state of one stream: bytes in, bytes out, no I/O. <see cref="DecompressingStream"/> moves the bytes.
 /// Owns native memory, which its finalizer frees when it was forgotten.
 /// </summary>
-internal abstract class Decompressor : IDisposable
+internal abstract class Decompressor : IPooledContext
 {
     /// <summary>The method's name in messages.</summary>
     public abstract string Method { get; }
@@ -22,7 +22,7 @@ internal abstract class Decompressor : IDisposable
     /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectCorrupt"/>.</exception>
     public abstract bool Decompress(ReadOnlySpan<byte> input, Span<byte> output, out int consumed, out int written);
 
-    /// <summary>Whether the state is small enough to be kept for the next stream.</summary>
+    /// <summary>Whether the state can be used again and is small enough to be kept for it.</summary>
     public virtual bool IsWorthKeeping => true;
 
     public abstract void Dispose();
