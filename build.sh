@@ -61,7 +61,12 @@ build() {
 
 module() {
   rm -rf artifacts/module/WalRus
-  dotnet publish src/WalRus.PowerShell -c "$configuration" -o artifacts/module/WalRus/bin -v q
+  local project
+  for project in src/WalRus.PowerShell src/WalRus.PowerShell.Loader; do
+    dotnet publish "$project" -c "$configuration" -o artifacts/module/WalRus/bin -v q
+  done
+  # The loader takes what .NET and PowerShell have from the session, and all else from this folder.
+  rm -f artifacts/module/WalRus/bin/*.deps.json
   cp -R module/. artifacts/module/WalRus/
 }
 

@@ -1,0 +1,29 @@
+@{
+    RootModule           = 'WalRus.psm1'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '5f6ad1a9-3a6b-4c1e-9f0e-7f2b1f3c2a54'
+    Author               = 'The WalRus authors'
+    CompanyName          = 'WalRus'
+    Copyright            = 'The WalRus authors. Apache-2.0.'
+    Description          = 'PostgreSQL backup, WAL archiving and point-in-time recovery. Reads and writes the archives of wal-g and WAL-RUS, with their settings, on a folder or S3.'
+    PowerShellVersion    = '7.4'
+    CompatiblePSEditions = @('Core')
+    CmdletsToExport      = @(
+        'Get-BackupList'
+        'New-BaseBackup'
+        'Push-WalSegment'
+        'Restore-PgBackup'
+        'Restore-WalSegment'
+    )
+    FunctionsToExport    = @()
+    AliasesToExport      = @()
+    VariablesToExport    = @()
+    FormatsToProcess     = @('WalRus.Format.ps1xml')
+    TypesToProcess       = @('WalRus.Types.ps1xml')
+    PrivateData          = @{
+        PSData = @{
+            Tags       = @('PostgreSQL', 'Backup', 'WAL', 'PITR', 'wal-g', 'S3', 'Recovery', 'PSEdition_Core', 'Linux', 'Windows')
+            LicenseUri = 'https://www.apache.org/licenses/LICENSE-2.0'
+        }
+    }
+}

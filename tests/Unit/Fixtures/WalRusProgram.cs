@@ -1,0 +1,105 @@
+using System.Diagnostics;
+
+namespace WalRus.Tests;
+
+/// <summary>The walrus executable as it ships: what build.sh left in artifacts/bin, or what WALRUS_EXECUTABLE names.</summary>
+internal static class WalRusProgram
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    /// <summary>Skips the test where the executable was not built.</summary>
+    public static string Path
+    {
+        get
+        {
+            var path = Environment.GetEnvironmentVariable("WALRUS_EXECUTABLE")
+                ?? System.IO.Path.Combine(
+                    Repository.Root, "artifacts", "bin", OperatingSystem.IsWindows() ? "walrus.exe" : "walrus");
+            Assert.SkipUnless(File.Exists(path), $"{path} is not there; ./build.sh build makes it.");
+            return path;
+        }
+    }
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<ProgramResult> RunAsync(
+        IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        using var process = Start(arguments, environment);
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            var output = process.StandardOutput.ReadToEndAsync(limit.Token);
+            var errors = process.StandardError.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            return new ProgramResult(process.ExitCode, await output, await errors);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"walrus {string.Join(' ', arguments)} ran past {Limit}.");
+        }
+    }
+
+    /// <summary>Runs a command that must succeed.</summary>
+    /// <returns>Its standard output.</returns>
+    public static async Task<string> SucceedAsync(
+        IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        var result = await RunAsync(arguments, environment);
+        Assert.True(
+            result.ExitCode == 0,
+            $"walrus {string.Join(' ', arguments)} ended with {result.ExitCode}:\n{result.Errors}{result.Output}");
+        return result.Output;
+    }
+
+    /// <summary>Starts a command and kills it without warning after a while, unless it ends before.</summary>
+    /// <returns>True when it was killed.</returns>
+    public static async Task<bool> RunAndKillAsync(
+        IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, TimeSpan after)
+    {
+        using var process = Start(arguments, environment);
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        using var moment = new CancellationTokenSource(after);
+        try
+        {
+            await process.WaitForExitAsync(moment.Token);
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            return true;
+        }
+    }
+
+    private static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        var start = new ProcessStartInfo(Path)
+        {
+            WorkingDirectory = System.IO.Path.GetTempPath(),
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        return process;
+    }
+}
+
+/// <summary>How a command ended and what it said.</summary>
+internal sealed record ProgramResult(int ExitCode, string Output, string Errors);
