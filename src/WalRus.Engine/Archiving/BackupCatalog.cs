@@ -1,0 +1,257 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using WalRus.Postgres;
+using WalRus.Storage;
+using WalRus.WalG;
+
+namespace WalRus.Archiving;
+
+/// <summary>One backup of a listing, or why it cannot be read.</summary>
+/// <param name="Name">The name in the sentinel's key.</param>
+/// <param name="Modified">The sentinel's modification time.</param>
+/// <param name="Detail">Null when <paramref name="Error"/> says why.</param>
+public sealed record BackupCatalogEntry(
+    BackupName Name, DateTimeOffset Modified, BackupDetail? Detail, WalRusException? Error);
+
+/// <summary>
+/// The backups of an archive: those that have a sentinel. metadata.json is the authority for permanence and user data,
+/// as in wal-g; the sentinel where it is missing.
+/// </summary>
+public sealed class BackupCatalog(Archive archive)
+{
+    public const string Latest = "LATEST";
+
+    /// <summary>A version 1 sentinel holds its list of files; wal-g's of today are a few KB.</summary>
+    private const int MaxSentinelBytes = 256 << 20;
+    private const int MaxMetadataBytes = 4 << 20;
+
+    /// <summary>Documents read at the same time.</summary>
+    private const int Lanes = 8;
+
+    /// <summary>wal-rus nests names, wal-g does not bound a chain; longer than this it can only be a circle.</summary>
+    private const int MaxChainLength = 1024;
+
+    /// <summary>Every backup as its documents arrive, in no promised order. A sentinel that cannot be read is an entry with its error.</summary>
+    public async IAsyncEnumerable<BackupCatalogEntry> ListAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var reading = new Queue<Task<BackupCatalogEntry?>>(Lanes);
+        try
+        {
+            await foreach (var (name, modified) in SentinelsAsync(cancellationToken).ConfigureAwait(false))
+            {
+                reading.Enqueue(ReadEntryAsync(name, modified, stop.Token));
+                if (reading.Count >= Lanes && await reading.Dequeue().ConfigureAwait(false) is { } entry)
+                {
+                    yield return entry;
+                }
+            }
+
+            while (reading.TryDequeue(out var next))
+            {
+                if (await next.ConfigureAwait(false) is { } entry)
+                {
+                    yield return entry;
+                }
+            }
+        }
+        finally
+        {
+            // A caller that stops early leaves no read behind.
+            await stop.CancelAsync().ConfigureAwait(false);
+            await ((Task)Task.WhenAll(reading)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Names and modification times only: one listing, no document read.</summary>
+    public async IAsyncEnumerable<(BackupName Name, DateTimeOffset Modified)> SentinelsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ListRequest { Folder = WalGLayout.BackupFolder };
+        await foreach (var entry in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
+        {
+            if (!entry.IsFolder && WalGLayout.SentinelOwner(entry.Key) is { } name)
+            {
+                yield return (name, entry.LastModified);
+            }
+        }
+    }
+
+    /// <summary>Every readable backup, oldest first by modification time, then name: wal-g's order.</summary>
+    /// <param name="unreadable">Told of each that cannot be read; null to pass over them.</param>
+    /// <param name="cancellationToken">Stops the listing.</param>
+    public async Task<IReadOnlyList<BackupDetail>> ListOrderedAsync(
+        Action<BackupCatalogEntry>? unreadable, CancellationToken cancellationToken)
+    {
+        var found = new List<BackupDetail>();
+        await foreach (var entry in ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (entry.Detail is not null)
+            {
+                found.Add(entry.Detail);
+            }
+            else
+            {
+                unreadable?.Invoke(entry);
+            }
+        }
+
+        return [.. found.OrderBy(backup => backup.Modified).ThenBy(backup => backup.Name)];
+    }
+
+    /// <summary>The backup of a name, or the newest for "LATEST".</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupNotFound"/>, <see cref="ErrorCode.BackupUnreadable"/>.</exception>
+    public async Task<BackupDetail> FindAsync(string name, CancellationToken cancellationToken)
+    {
+        if (name == Latest)
+        {
+            return await FindLatestAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        var head = BackupName.TryParse(name, out var parsed)
+            ? await archive.Store.HeadAsync(WalGLayout.Sentinel(parsed), cancellationToken).ConfigureAwait(false)
+            : null;
+        var detail = head is null
+            ? null
+            : await ReadDetailAsync(parsed, head.LastModified, cancellationToken).ConfigureAwait(false);
+        return detail ?? throw new WalRusException(
+            ErrorCode.BackupNotFound,
+            $"Backup '{name}' does not exist.",
+            "backup-list (Get-BackupList) shows those there are.");
+    }
+
+    /// <summary>The one backup with this user data: values are compared, not texts; the order of keys does not matter.</summary>
+    /// <exception cref="WalRusException">
+    /// <see cref="ErrorCode.BackupNotFound"/>; <see cref="ErrorCode.BackupAmbiguous"/> when several have it.
+    /// </exception>
+    public async Task<BackupDetail> FindByUserDataAsync(JsonElement userData, CancellationToken cancellationToken)
+    {
+        var all = await ListOrderedAsync(null, cancellationToken).ConfigureAwait(false);
+        var matching = all.Where(backup => backup.UserData is { } data && JsonEquality.Equal(data, userData)).ToArray();
+        return matching.Length switch
+        {
+            1 => matching[0],
+            0 => throw new WalRusException(
+                ErrorCode.BackupNotFound, "No backups found with the given user data.", "backup-list --detail shows each backup's user data."),
+            _ => throw new WalRusException(
+                ErrorCode.BackupAmbiguous,
+                $"{matching.Length} backups have the given user data: {string.Join(", ", matching.Select(backup => backup.Name))}.",
+                "Name one of them."),
+        };
+    }
+
+    /// <summary>The backups to restore for this one, from the full backup to it; a full backup is a chain of one.</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupIncomplete"/> when a parent is missing or the chain is a circle.</exception>
+    public async Task<IReadOnlyList<BackupDetail>> GetChainAsync(BackupDetail backup, CancellationToken cancellationToken)
+    {
+        var chain = new List<BackupDetail> { backup };
+        while (chain[^1].DeltaFrom is { } parent)
+        {
+            if (chain.Count > MaxChainLength || chain.Exists(step => step.Name.ToString() == parent))
+            {
+                throw new WalRusException(
+                    ErrorCode.BackupIncomplete, $"The chain of '{backup.Name}' comes back to '{parent}': it has no full backup.");
+            }
+
+            try
+            {
+                chain.Add(await FindAsync(parent, cancellationToken).ConfigureAwait(false));
+            }
+            catch (WalRusException missing) when (missing.Code == ErrorCode.BackupNotFound)
+            {
+                throw new WalRusException(
+                    ErrorCode.BackupIncomplete,
+                    $"'{chain[^1].Name}' is a delta of '{parent}', which the archive does not hold.",
+                    "Choose another backup: this one cannot be restored without its parent.",
+                    missing);
+            }
+        }
+
+        chain.Reverse();
+        return chain;
+    }
+
+    /// <summary>A backup's sentinel; null when there is none.</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>.</exception>
+    public async ValueTask<BackupSentinel?> ReadSentinelAsync(BackupName name, CancellationToken cancellationToken)
+    {
+        var json = await archive.ReadDocumentAsync(WalGLayout.Sentinel(name), MaxSentinelBytes, cancellationToken)
+            .ConfigureAwait(false);
+        return json is null ? null : BackupSentinel.Parse(json);
+    }
+
+    private async Task<BackupDetail> FindLatestAsync(CancellationToken cancellationToken)
+    {
+        (BackupName Name, DateTimeOffset Modified)? latest = null;
+        await foreach (var candidate in SentinelsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (latest is not { } best || candidate.Modified > best.Modified
+                || (candidate.Modified == best.Modified && candidate.Name.CompareTo(best.Name) > 0))
+            {
+                latest = candidate;
+            }
+        }
+
+        var detail = latest is { } found
+            ? await ReadDetailAsync(found.Name, found.Modified, cancellationToken).ConfigureAwait(false)
+            : null;
+        return detail ?? throw new WalRusException(
+            ErrorCode.BackupNotFound,
+            $"No backups found in {archive.Store.Location}.",
+            "Make one (backup-push, New-BaseBackup), or check that the prefix is the right one.");
+    }
+
+    private async Task<BackupCatalogEntry?> ReadEntryAsync(
+        BackupName name, DateTimeOffset modified, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var detail = await ReadDetailAsync(name, modified, cancellationToken).ConfigureAwait(false);
+            return detail is null ? null : new BackupCatalogEntry(name, modified, detail, null);
+        }
+        catch (WalRusException unreadable) when (unreadable.Code is ErrorCode.BackupUnreadable or ErrorCode.ObjectCorrupt)
+        {
+            return new BackupCatalogEntry(name, modified, null, new WalRusException(
+                ErrorCode.BackupUnreadable, $"Backup '{name}' cannot be read: {unreadable.Message}", unreadable.Hint, unreadable));
+        }
+    }
+
+    /// <returns>Null when the backup was deleted since it was listed.</returns>
+    private async Task<BackupDetail?> ReadDetailAsync(
+        BackupName name, DateTimeOffset modified, CancellationToken cancellationToken)
+    {
+        var sentinel = await ReadSentinelAsync(name, cancellationToken).ConfigureAwait(false);
+        if (sentinel is null)
+        {
+            return null;
+        }
+
+        var json = await archive.ReadDocumentAsync(WalGLayout.Metadata(name), MaxMetadataBytes, cancellationToken)
+            .ConfigureAwait(false);
+        var metadata = json is null ? sentinel.ToMetadata() : BackupMetadata.Parse(json);
+        return new BackupDetail
+        {
+            Name = name,
+            Modified = modified,
+            StorageName = archive.Store.Name,
+            StartTime = TimeOf(metadata.StartTime),
+            FinishTime = TimeOf(metadata.FinishTime),
+            Hostname = metadata.Hostname,
+            DataDirectory = metadata.DataDirectory,
+            PgVersion = metadata.PgVersion,
+            StartLsn = metadata.StartLsn,
+            FinishLsn = metadata.FinishLsn,
+            IsPermanent = metadata.IsPermanent,
+            SystemIdentifier = metadata.SystemIdentifier,
+            UncompressedSize = metadata.UncompressedSize,
+            CompressedSize = metadata.CompressedSize,
+            UserData = metadata.UserData,
+            DeltaFrom = sentinel.Delta?.From,
+            DeltaFullName = sentinel.Delta?.FullName,
+            HasMetadata = json is not null,
+        };
+    }
+
+    private static DateTimeOffset? TimeOf(WalGTime time) => time.IsZero ? null : time.ToDateTimeOffset();
+}
