@@ -121,12 +121,18 @@ internal static class WalGJson
         _ => throw WrongType(ref reader, name, "a string"),
     };
 
-    public static WalGTime Time(ref Utf8JsonReader reader, string name) => Text(ref reader, name) switch
+    public static WalGTime Time(ref Utf8JsonReader reader, string name)
     {
-        null => default,
-        var text when WalGTime.TryParse(text, out var time) => time,
-        var text => throw new JsonException($"'{name}' is '{text}', which is no RFC 3339 time"),
-    };
+        Span<char> text = stackalloc char[64];
+        if (reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= text.Length)
+        {
+            return WalGTime.TryParse(text[..reader.CopyString(text)], out var time)
+                ? time
+                : throw new JsonException($"'{name}' is '{reader.GetString()}', which is no RFC 3339 time");
+        }
+
+        return reader.TokenType == JsonTokenType.Null ? default : throw WrongType(ref reader, name, "an RFC 3339 time");
+    }
 
     /// <summary>A free-form value; null for JSON's null.</summary>
     public static JsonElement? Any(ref Utf8JsonReader reader)
