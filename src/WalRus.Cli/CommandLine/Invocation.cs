@@ -1,0 +1,47 @@
+using WalRus.Cli.Terminal;
+using WalRus.Configuration;
+
+namespace WalRus.Cli.CommandLine;
+
+/// <summary>What a command runs with.</summary>
+internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings, ConsoleLog log, TextWriter output)
+{
+    public IReadOnlyList<string> Arguments => line.Arguments;
+
+    public WalRusSettings Settings => settings;
+
+    public ConsoleLog Log => log;
+
+    /// <summary>Standard output: data only.</summary>
+    public TextWriter Output => output;
+
+    /// <summary>The flag stands on the command line and is not switched off.</summary>
+    public bool Has(string option) => line.Has(option);
+
+    public string? Value(string option) => line.Value(option);
+
+    /// <summary>wal-g's rule: a flag and its setting are OR-ed.</summary>
+    public bool Has(string option, Setting setting) => line.Has(option) || settings.Boolean(setting);
+
+    /// <summary>The flag's value, else the setting's.</summary>
+    public string? Value(string option, Setting setting) => line.Value(option) is { Length: > 0 } text ? text : settings.Text(setting);
+
+    /// <summary>
+    /// Builds the engine. <c>--target-storage</c> may name the one store there is.
+    /// </summary>
+    public WalRusEngine OpenEngine()
+    {
+        if (line.Value("target-storage") is { Length: > 0 } storage && storage != "default")
+        {
+            throw new WalRusException(
+                ErrorCode.SettingNotSupported,
+                $"There is no storage '{storage}'.",
+                "WalRus works on one store, which wal-g calls 'default'.");
+        }
+
+        return WalRusEngine.Open(settings, log);
+    }
+
+    /// <summary>How PostgreSQL can call this executable with these settings: for restore_command.</summary>
+    public string? ConfigFlagFile => line.Value("config");
+}
