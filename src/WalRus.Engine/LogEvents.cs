@@ -38,4 +38,9 @@ public static class LogEvents
     // Backup
 
     // Configuration
+    public static void SettingsNotUsed(this IEventLog log, string names) =>
+        Write(log, EventLevel.Warning, nameof(SettingsNotUsed), $"These settings have no effect in WalRus: {names}");
+
+    public static void SettingsUnknown(this IEventLog log, string names, string file) =>
+        Write(log, EventLevel.Warning, nameof(SettingsUnknown), $"'{file}' sets names that are unknown: {names}");
 }

@@ -1,0 +1,76 @@
+using WalRus.Backup;
+using WalRus.Compression;
+using WalRus.Postgres;
+using WalRus.Wal;
+
+namespace WalRus.Configuration;
+
+/// <summary>Each operation's options from settings. Read when the operation is made, so that a wrong setting of another
+/// operation never stops archiving.</summary>
+internal static class OperationOptions
+{
+    public static WalPushOptions WalPush(WalRusSettings settings) => new()
+    {
+        PreventOverwrite = settings.Boolean(SettingCatalog.PreventWalOverwrite),
+        UploadConcurrency = settings.Integer(SettingCatalog.UploadConcurrency),
+        NeighbourLimit = Math.Max(0, settings.Integer(SettingCatalog.BackgroundUploadLimit) - 1),
+        RenameReady = settings.Boolean(SettingCatalog.ReadyRename),
+        SegmentSize = SegmentSize(settings),
+        CheckSystemIdentifier = settings.Boolean(SettingCatalog.CheckSystemIdentifier),
+        Deadline = settings.Duration(SettingCatalog.WalPushTimeout),
+    };
+
+    public static WalFetchOptions WalFetch(WalRusSettings settings) => new()
+    {
+        DownloadConcurrency = settings.Integer(SettingCatalog.DownloadConcurrency),
+        PrefetchFolder = settings.Text(SettingCatalog.PrefetchDir),
+        SegmentSize = SegmentSize(settings),
+        Deadline = settings.Duration(SettingCatalog.WalFetchTimeout),
+    };
+
+    public static BackupPushOptions BackupPush(WalRusSettings settings) => new()
+    {
+        DiskConcurrency = settings is { Turbo: true } && !settings.IsSet(SettingCatalog.UploadDiskConcurrency)
+            ? 4 : settings.Integer(SettingCatalog.UploadDiskConcurrency),
+        TarSizeThresholdBytes = settings.Bytes(SettingCatalog.TarSizeThreshold),
+        StopBackupTimeout = settings.DurationOrNull(SettingCatalog.StopBackupTimeout),
+        AliveCheckInterval = Positive(settings, SettingCatalog.AliveCheckInterval),
+        StoreAllCorruptBlocks = settings.Boolean(SettingCatalog.StoreAllCorruptBlocks),
+        CollectTableNames = !settings.Boolean(SettingCatalog.DisablePartialRestore),
+        WithoutFilesMetadata = settings.Boolean(SettingCatalog.WithoutFilesMetadata),
+        DiskRateLimitBytesPerSecond = RateLimit(settings, SettingCatalog.DiskRateLimit),
+    };
+
+    public static BackupFetchOptions BackupFetch(WalRusSettings settings) => new()
+    {
+        DownloadConcurrency = settings.Integer(SettingCatalog.DownloadConcurrency),
+        FileRetries = settings.Integer(SettingCatalog.DownloadFileRetries),
+        Fsync = !settings.Boolean(SettingCatalog.TarDisableFsync),
+    };
+
+    public static Codec Codec(WalRusSettings settings) => Codecs.Create(
+        settings.Text(SettingCatalog.CompressionMethod)!,
+        settings.IntegerOrNull(SettingCatalog.CompressionLevel),
+        settings.Text(SettingCatalog.ZstdLevel));
+
+    /// <summary>Bytes a second; null for no limit: not set, 0, or --turbo.</summary>
+    public static long? RateLimit(WalRusSettings settings, Setting setting) =>
+        !settings.Turbo && settings.BytesOrNull(setting) is > 0 and var limit ? limit : null;
+
+    private static WalSegmentSize? SegmentSize(WalRusSettings settings)
+    {
+        if (settings.IntegerOrNull(SettingCatalog.WalSize) is not { } megabytes)
+        {
+            return null;
+        }
+
+        var bytes = (long)megabytes << 20;
+        return WalSegmentSize.IsValid(bytes)
+            ? WalSegmentSize.FromBytes(bytes)
+            : throw WalRusSettings.Invalid(settings.Find(SettingCatalog.WalSize), "a power of two from 1 to 1024 (MiB)");
+    }
+
+    private static TimeSpan Positive(WalRusSettings settings, Setting setting) =>
+        settings.Duration(setting) is var value && value > TimeSpan.Zero
+            ? value : throw WalRusSettings.Invalid(settings.Find(setting), "longer than nothing");
+}

@@ -1,0 +1,84 @@
+using WalRus.Archiving;
+using WalRus.Backup;
+using WalRus.Compression;
+using WalRus.Encryption;
+using WalRus.Postgres;
+using WalRus.Storage;
+using WalRus.Streaming;
+using WalRus.Wal;
+
+namespace WalRus.Configuration;
+
+/// <summary>
+/// The engine built from settings: one archive with its store, codec and key, and the operations on it. Opening touches
+/// neither network nor disk beyond key files; disposing wipes the key and closes the store.
+/// </summary>
+public sealed class WalRusEngine : IAsyncDisposable
+{
+    private readonly IEventLog log;
+
+    private WalRusEngine(WalRusSettings settings, IEventLog log, Archive archive, NativeBufferPool buffers)
+    {
+        Settings = settings;
+        this.log = log;
+        Archive = archive;
+        Buffers = buffers;
+    }
+
+    public WalRusSettings Settings { get; }
+
+    public Archive Archive { get; }
+
+    /// <summary>All data buffers of this engine, under WALRUS_BUFFER_BUDGET.</summary>
+    public NativeBufferPool Buffers { get; }
+
+    /// <exception cref="WalRusException">
+    /// <see cref="ErrorCode.SettingMissing"/>, <see cref="ErrorCode.SettingInvalid"/>,
+    /// <see cref="ErrorCode.SettingNotSupported"/>, or what is wrong with a key.
+    /// </exception>
+    public static WalRusEngine Open(WalRusSettings settings, IEventLog log)
+    {
+        var (prefix, group) = StoreSelection.Choose(settings);
+        Review(settings, group, log);
+        var codec = OperationOptions.Codec(settings);
+        var buffers = new NativeBufferPool(settings.Bytes(SettingCatalog.BufferBudget));
+        var crypter = CrypterSelection.Create(settings);
+        var store = StoreSelection.OpenFolder(settings, prefix);
+        return new WalRusEngine(settings, log, new Archive(store, codec, Codecs.ReadOrder, crypter), buffers);
+    }
+
+    /// <exception cref="WalRusException"><see cref="ErrorCode.SettingInvalid"/>; so for each of these.</exception>
+    public WalPush CreateWalPush() => new(Archive, OperationOptions.WalPush(Settings), Buffers, log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public WalFetch CreateWalFetch() => new(Archive, OperationOptions.WalFetch(Settings), Buffers, log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public WalPrefetch CreateWalPrefetch() => new(Archive, OperationOptions.WalFetch(Settings), Buffers, log);
+
+    /// <summary>Whether a fetch of this file should be followed by a prefetch of the next ones.</summary>
+    public bool PrefetchFollows(string walName) => WalPrefetch.Follows(walName, OperationOptions.WalFetch(Settings));
+
+    public async ValueTask DisposeAsync()
+    {
+        await Archive.Store.DisposeAsync().ConfigureAwait(false);
+        Archive.Crypter?.Dispose();
+        Buffers.Dispose();
+    }
+
+    /// <summary>Refuses what would be unsafe to pass over, and says what is passed over.</summary>
+    private static void Review(WalRusSettings settings, SettingGroup store, IEventLog log)
+    {
+        var notUsed = settings.RequireSupported(group => group <= SettingGroup.Prefix || group == store || group == SettingGroup.Failover);
+        if (notUsed.Count > 0)
+        {
+            log.SettingsNotUsed(string.Join(", ", notUsed.Select(value => value.Origin.Name)));
+        }
+
+        var unknown = string.Join(", ", settings.UnknownNames);
+        if (unknown.Length > 0)
+        {
+            log.SettingsUnknown(unknown, settings.ConfigurationFilePath!);
+        }
+    }
+}
