@@ -98,7 +98,8 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
             most == 0 ? FormattableString.Invariant($"unknown command \"{arguments[0]}\" for \"{command.Name}\"")
             : least == most ? FormattableString.Invariant($"accepts {most} arg(s), received {count}")
             : least == 0 ? FormattableString.Invariant($"accepts at most {most} arg(s), received {count}")
-            : FormattableString.Invariant($"accepts between {least} and {most} arg(s), received {count}"));
+            : FormattableString.Invariant($"accepts between {least} and {most} arg(s), received {count}"),
+            command);
     }
 
     /// <summary>One pass over the words of a command line.</summary>
@@ -152,7 +153,7 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
             }
             else
             {
-                throw new UsageException($"unknown flag: --{name}");
+                throw new UsageException($"unknown flag: --{name}", command);
             }
         }
 
@@ -163,7 +164,7 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
                 // A command's own letter wins: backup-push has -v for --verify.
                 var option = command?.Options.FirstOrDefault(known => known.Short == word[i])
                     ?? GlobalOptions.FirstOrDefault(known => known.Short == word[i])
-                    ?? throw new UsageException($"unknown shorthand flag: '{word[i]}' in {word}");
+                    ?? throw new UsageException($"unknown shorthand flag: '{word[i]}' in {word}", command);
                 if (option.TakesValue)
                 {
                     var attached = word[(i + 1)..];
@@ -182,13 +183,13 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
         }
 
         private string ValueAfter(string flag) =>
-            next < words.Count ? words[next++] : throw new UsageException($"flag needs an argument: {flag}");
+            next < words.Count ? words[next++] : throw new UsageException($"flag needs an argument: {flag}", command);
 
-        private static string Switch(string? text, string flag) => text switch
+        private string Switch(string? text, string flag) => text switch
         {
             null or "1" or "t" or "T" or "true" or "TRUE" or "True" => "true",
             "0" or "f" or "F" or "false" or "FALSE" or "False" => "false",
-            _ => throw new UsageException($"invalid argument \"{text}\" for \"{flag}\" flag: it is neither true nor false"),
+            _ => throw new UsageException($"invalid argument \"{text}\" for \"{flag}\" flag: it is neither true nor false", command),
         };
     }
 }

@@ -42,6 +42,35 @@ internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings
         return WalRusEngine.Open(settings, log);
     }
 
-    /// <summary>How PostgreSQL can call this executable with these settings: for restore_command.</summary>
-    public string? ConfigFlagFile => line.Value("config");
+    /// <summary>
+    /// The global flags of this call, for another process of ours: --config and each setting that was given as a flag,
+    /// but no secrets, which every account of the machine could read in the list of processes.
+    /// </summary>
+    public IEnumerable<string> GlobalArguments()
+    {
+        foreach (var option in new[] { "config", "log-format" })
+        {
+            if (line.Value(option) is { } value)
+            {
+                yield return $"--{option}={value}";
+            }
+        }
+
+        if (line.Has("turbo"))
+        {
+            yield return "--turbo";
+        }
+
+        foreach (var (name, value) in line.Settings)
+        {
+            if (SettingCatalog.Find(name) is { IsSecret: false })
+            {
+                yield return $"{Setting.FlagOf(name)}={value}";
+            }
+        }
+    }
+
+    /// <summary>Secrets given as flags, by setting name: for the environment of another process of ours.</summary>
+    public IEnumerable<KeyValuePair<string, string>> GivenSecrets() =>
+        line.Settings.Where(given => SettingCatalog.Find(given.Key) is { IsSecret: true });
 }

@@ -9,18 +9,24 @@ internal static class CrypterSelection
     /// <exception cref="WalRusException">What is wrong with the key.</exception>
     public static Crypter? Create(WalRusSettings settings)
     {
-        foreach (var setting in new[]
-        {
-            SettingCatalog.PgpKey, SettingCatalog.PgpKeyPath, SettingCatalog.LibsodiumKey, SettingCatalog.LibsodiumKeyPath,
-        })
+        foreach (var setting in new[] { SettingCatalog.PgpKey, SettingCatalog.PgpKeyPath })
         {
             if (settings.IsSet(setting))
             {
                 throw new WalRusException(
-                    ErrorCode.SettingNotSupported, $"{setting.Name} is set, and this build has no encryption.");
+                    ErrorCode.SettingNotSupported, $"{setting.Name} is set, and this build has no OpenPGP.");
             }
         }
 
-        return null;
+        // As in wal-g a key wins over a file with one.
+        var transform = settings.Text(SettingCatalog.LibsodiumKeyTransform);
+        if (settings.Text(SettingCatalog.LibsodiumKey) is { } key)
+        {
+            return new LibsodiumCrypter(LibsodiumKey.Parse(key, transform));
+        }
+
+        return settings.Text(SettingCatalog.LibsodiumKeyPath) is { } path
+            ? new LibsodiumCrypter(LibsodiumKey.FromFile(path, transform))
+            : null;
     }
 }

@@ -153,6 +153,41 @@ public sealed class WalRusSettings
     }
 
     /// <summary>
+    /// Every setting with what is wrong with it, for people. Settings of stores that are not in use are not looked at.
+    /// </summary>
+    public IReadOnlyList<SettingReview> Review()
+    {
+        SettingGroup? store = null;
+        try
+        {
+            store = StoreSelection.Choose(this).Group;
+        }
+        catch (WalRusException)
+        {
+            // StoreProblem tells; the settings of every store are looked at then.
+        }
+
+        return [.. SettingCatalog.All.Select(setting => new SettingReview(
+            FindOrNothing(setting),
+            store is null || setting.Group <= SettingGroup.Prefix || setting.Group == store || setting.Group == SettingGroup.Failover
+                ? ProblemOf(setting) : null))];
+    }
+
+    /// <summary>What is wrong with the choice of a store; null when nothing is.</summary>
+    public WalRusException? StoreProblem()
+    {
+        try
+        {
+            StoreSelection.Choose(this);
+            return null;
+        }
+        catch (WalRusException problem)
+        {
+            return problem;
+        }
+    }
+
+    /// <summary>
     /// Refuses what WalRus would have to ignore at the cost of safety, and names settings that are set without effect.
     /// Looks only at groups that are in use.
     /// </summary>
@@ -174,6 +209,19 @@ public sealed class WalRusSettings
         }
 
         return notUsed;
+    }
+
+    private SettingValue FindOrNothing(Setting setting)
+    {
+        try
+        {
+            return Find(setting);
+        }
+        catch (WalRusException)
+        {
+            // ProblemOf tells what is wrong with it.
+            return new SettingValue(setting, null, SettingOrigin.Default);
+        }
     }
 
     internal static WalRusException Invalid(SettingValue value, string expected) => new(
