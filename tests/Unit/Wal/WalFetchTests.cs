@@ -1,3 +1,4 @@
+using WalRus.Postgres;
 using WalRus.Wal;
 
 namespace WalRus.Tests.Wal;
@@ -92,7 +93,7 @@ public sealed class WalFetchTests : IDisposable
         await archive.PushAsync(SyntheticWal.Write(archive.WalFolder, First));
 
         var error = await Assert.ThrowsAsync<WalRusException>(() => archive.FetchAsync(
-            First, archive.Folder["out"], new WalFetchOptions { SegmentSize = Postgres.WalSegmentSize.Default }));
+            First, archive.Folder["out"], new WalFetchOptions { SegmentSize = WalSegmentSize.Default }));
 
         Assert.Equal(ErrorCode.ObjectCorrupt, error.Code);
         Assert.Contains("WALG_PG_WAL_SIZE", error.Message, StringComparison.Ordinal);
