@@ -17,6 +17,8 @@ internal static class CommandTable
         WalPushCommand.Definition,
         WalFetchCommand.Definition,
         WalPrefetchCommand.Definition,
+        BackupListCommand.Definition,
+        BackupShowCommand.Definition,
         ConfigCommand.Definition,
         FlagsCommand.Definition,
         DemoDefinition,

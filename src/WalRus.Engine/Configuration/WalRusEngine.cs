@@ -23,11 +23,15 @@ public sealed class WalRusEngine : IAsyncDisposable
         this.log = log;
         Archive = archive;
         Buffers = buffers;
+        Backups = new BackupCatalog(archive);
     }
 
     public WalRusSettings Settings { get; }
 
     public Archive Archive { get; }
+
+    /// <summary>The archive's backups.</summary>
+    public BackupCatalog Backups { get; }
 
     /// <summary>All data buffers of this engine, under WALRUS_BUFFER_BUDGET.</summary>
     public NativeBufferPool Buffers { get; }
