@@ -19,6 +19,10 @@ public static class LogEvents
         Write(log, EventLevel.Warning, nameof(StoreRetry),
             $"{operation} failed (attempt {attempt}): {reason}; trying again in {delay.TotalSeconds:0.0} s");
 
+    public static void UploadLeft(this IEventLog log, string key, string uploadId, string reason) =>
+        Write(log, EventLevel.Warning, nameof(UploadLeft),
+            $"The unfinished upload {uploadId} of {key} could not be removed: {reason}");
+
     // Wal
     public static void WalPushed(this IEventLog log, string name, long bytesIn, long bytesOut) =>
         Write(log, EventLevel.Info, nameof(WalPushed), $"Archived {name}: {bytesIn} bytes, {bytesOut} stored");

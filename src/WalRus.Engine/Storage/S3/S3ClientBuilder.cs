@@ -1,0 +1,137 @@
+using System.Diagnostics.CodeAnalysis;
+using Amazon;
+using Amazon.Runtime;
+using Amazon.Runtime.CredentialManagement;
+using Amazon.Runtime.Credentials;
+using Amazon.Runtime.Internal.Util;
+using Amazon.S3;
+using Amazon.S3.Model;
+using Amazon.SecurityToken;
+using Amazon.SecurityToken.Model;
+
+namespace WalRus.Storage.S3;
+
+/// <summary>Makes the SDK's client: credentials, region, endpoint, and nothing that repeats or waits by itself.</summary>
+internal static class S3ClientBuilder
+{
+    private const string DefaultRegion = "us-east-1";
+
+    /// <param name="options">What is known.</param>
+    /// <param name="cancellationToken">Ends the look-up of the region.</param>
+    public static async ValueTask<AmazonS3Client> BuildAsync(S3StoreOptions options, CancellationToken cancellationToken)
+    {
+        var credentials = await CredentialsAsync(options).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var region = options.Region ?? ProfileRegion(options);
+        if (region is null && options.Endpoint is null)
+        {
+            using var anywhere = Create(options, DefaultRegion, credentials);
+            region = await AskRegionAsync(anywhere, options.Bucket, cancellationToken).ConfigureAwait(false);
+        }
+
+        return Create(options, region ?? DefaultRegion, credentials);
+    }
+
+    private static async ValueTask<string> AskRegionAsync(
+        AmazonS3Client client, string bucket, CancellationToken cancellationToken)
+    {
+        var request = new GetBucketLocationRequest { BucketName = bucket };
+        var answer = await client.GetBucketLocationAsync(request, cancellationToken).ConfigureAwait(false);
+
+        // Two names from S3's first years: none for its first region, EU for its first in Europe.
+        return answer.Location?.Value switch
+        {
+            null or "" or "US" => DefaultRegion,
+            "EU" => "eu-west-1",
+            var named => named,
+        };
+    }
+
+    private static AmazonS3Client Create(S3StoreOptions options, string region, AWSCredentials credentials)
+    {
+        var config = new AmazonS3Config
+        {
+            ForcePathStyle = options.ForcePathStyle,
+            UseDualstackEndpoint = options.DualStack,
+            MaxErrorRetry = 0,
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+            HttpClientFactory = new S3HttpClientFactory(options),
+            HttpClientCacheSize = 1,
+            BufferSize = 128 * 1024,
+            AllowAutoRedirect = false,
+        };
+        if (options.EndpointUri is { } endpoint)
+        {
+            config.ServiceURL = endpoint.AbsoluteUri;
+            config.AuthenticationRegion = region;
+        }
+        else
+        {
+            config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
+        }
+
+        var client = new AmazonS3Client(credentials, config);
+        client.BeforeRequestEvent += (_, arguments) => Adjust(options, (WebServiceRequestEventArgs)arguments);
+        return client;
+    }
+
+    /// <summary>Before signing, so that what is added is signed too.</summary>
+    private static void Adjust(S3StoreOptions options, WebServiceRequestEventArgs request)
+    {
+        var body = request.Request switch
+        {
+            PutObjectRequest put => put.InputStream,
+            UploadPartRequest part => part.InputStream,
+            _ => null,
+        };
+        if ((body is WrapperStream wrapped ? wrapped.GetNonWrapperBaseStream() : body) is BodyStream { ContentSha256: { } hash })
+        {
+            request.Headers["X-Amz-Content-SHA256"] = hash;
+        }
+
+        foreach (var (name, value) in options.AdditionalHeaders ?? new Dictionary<string, string>())
+        {
+            request.Headers[name] = value;
+        }
+    }
+
+    private static async Task<AWSCredentials> CredentialsAsync(S3StoreOptions options)
+    {
+        var found = options.Keys is { } keys ? Static(keys)
+            : options.Profile is { } profile ? OfProfile(profile, options.SharedCredentialsFile)
+            : await OfAnySourceAsync().ConfigureAwait(false);
+        return options.RoleArn is null
+            ? found
+            : new AssumedRoleCredentials(
+                found,
+                RegionEndpoint.GetBySystemName(options.Region ?? DefaultRegion),
+                new AssumeRoleRequest { RoleArn = options.RoleArn, RoleSessionName = options.RoleSessionName });
+    }
+
+    private static AWSCredentials Static(S3Keys keys) => keys.SessionToken is { Length: > 0 } token
+        ? new SessionAWSCredentials(keys.AccessKeyId, keys.SecretAccessKey, token)
+        : new BasicAWSCredentials(keys.AccessKeyId, keys.SecretAccessKey);
+
+    private static AWSCredentials OfProfile(string profile, string? file) =>
+        new CredentialProfileStoreChain(file).TryGetAWSCredentials(profile, out var credentials)
+            ? credentials
+            : throw new WalRusException(
+                ErrorCode.SettingInvalid,
+                $"There is no AWS profile '{profile}' with credentials.",
+                "Check AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE.");
+
+    private static string? ProfileRegion(S3StoreOptions options) =>
+        options is { Profile: { } profile, Endpoint: null }
+        && new CredentialProfileStoreChain(options.SharedCredentialsFile).TryGetProfile(profile, out var found)
+            ? found.Region?.SystemName
+            : null;
+
+    /// <summary>
+    /// Environment, web identity, shared files, container, instance. Some of these find the token service's client by
+    /// its name, so a trimmed program must keep it.
+    /// </summary>
+    [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSecurityTokenServiceClient))]
+    [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSecurityTokenServiceConfig))]
+    private static Task<AWSCredentials> OfAnySourceAsync() =>
+        DefaultAWSCredentialsIdentityResolver.GetCredentialsAsync();
+}

@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using Amazon.S3.Model;
+using WalRus.Streaming;
+
+namespace WalRus.Storage.S3;
+
+/// <summary>
+/// Objects in a bucket of S3 or of a server that speaks its protocol. An object up to one part is one PUT; a larger one is
+/// a multipart upload whose parts are sent while the next is filled. Buffers come from the pool that is given, so memory
+/// is the pool's budget however many objects are written.
+/// </summary>
+/// <remarks>
+/// <see cref="WriteCondition.IfAbsent"/> is the server's own check (If-None-Match). A write whose answer was lost and
+/// that is then told "exists" recognises its own object by an id in the object's metadata
+/// (<see cref="S3Upload.WriteIdName"/>).
+/// </remarks>
+public sealed class S3ObjectStore : IObjectStore
+{
+    private readonly S3Requests requests;
+    private readonly S3Deletion deletion;
+    private readonly NativeBufferPool buffers;
+
+    /// <param name="options">Where and how.</param>
+    /// <param name="buffers">The pool that upload buffers come from; it stays the caller's.</param>
+    /// <param name="name">wal-g's storage name.</param>
+    public S3ObjectStore(S3StoreOptions options, NativeBufferPool buffers, string name = "default")
+    {
+        ArgumentException.ThrowIfNullOrEmpty(options.Bucket);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.PartSizeBytes, S3StoreOptions.SmallestPartBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.PartSizeBytes, buffers.BudgetBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.UploadConcurrency, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.DeleteBatchSize, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.DeleteBatchSize, 1000);
+        requests = new S3Requests(options);
+        deletion = new S3Deletion(requests);
+        this.buffers = buffers;
+        Name = name;
+    }
+
+    public string Name { get; }
+
+    public string Location => requests.Options.Location;
+
+    public StoreFeatures Features => StoreFeatures.AtomicPutIfAbsent;
+
+    public ValueTask<OutputStream> OpenWriteAsync(
+        ObjectKey key, WriteCondition condition, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return new ValueTask<OutputStream>(
+            new S3WriteStream(new S3Upload(requests, S3Keyspace.FullKey(requests.Options, key), condition), buffers));
+    }
+
+    public async ValueTask<Stream> OpenReadAsync(ObjectKey key, ByteRange? range, CancellationToken cancellationToken)
+    {
+        var wanted = range ?? new ByteRange(0, null);
+        ArgumentOutOfRangeException.ThrowIfNegative(wanted.Offset, nameof(range));
+        ArgumentOutOfRangeException.ThrowIfNegative(wanted.Length ?? 0, nameof(range));
+        if (wanted.Length != 0)
+        {
+            return await S3Download.OpenAsync(requests, key, wanted, cancellationToken).ConfigureAwait(false);
+        }
+
+        // S3 knows no empty range; whether the object is there must be answered all the same.
+        return await HeadAsync(key, cancellationToken).ConfigureAwait(false) is null
+            ? throw new WalRusException(ErrorCode.ObjectNotFound, $"There is no '{key}' in {Location}.")
+            : Stream.Null;
+    }
+
+    public async ValueTask<ObjectInfo?> HeadAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var found = await HeadAsync(requests, S3Keyspace.FullKey(requests.Options, key), cancellationToken)
+                .ConfigureAwait(false);
+            return new ObjectInfo(key, found.ContentLength, S3Keyspace.Utc(found.LastModified), found.ETag);
+        }
+        catch (WalRusException absent) when (absent.Code == ErrorCode.ObjectNotFound)
+        {
+            await requests.ConfirmBucketAsync(cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+    }
+
+    public async IAsyncEnumerable<ListEntry> ListAsync(
+        ListRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var listing = new S3Listing(requests, request);
+        do
+        {
+            foreach (var entry in await listing.NextPageAsync(cancellationToken).ConfigureAwait(false))
+            {
+                yield return entry;
+            }
+        }
+        while (listing.HasMore);
+    }
+
+    public ValueTask<DeleteResult> DeleteAsync(
+        IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
+        deletion.RunAsync(keys, cancellationToken);
+
+    public ValueTask DisposeAsync() => requests.DisposeAsync();
+
+    internal static ValueTask<GetObjectMetadataResponse> HeadAsync(
+        S3Requests requests, string fullKey, CancellationToken cancellationToken) => requests.SendAsync(
+        $"Looking for '{fullKey}'",
+        request =>
+        {
+            var head = new GetObjectMetadataRequest { BucketName = requests.Options.Bucket, Key = fullKey };
+            S3Encryption.ApplyTo(head, requests.Options);
+            return request.Client.GetObjectMetadataAsync(head, request.Token);
+        },
+        cancellationToken);
+}

@@ -1,0 +1,238 @@
+using System.Security.Cryptography;
+using Amazon.S3.Model;
+
+namespace WalRus.Storage.S3;
+
+/// <summary>The requests that write one object.</summary>
+internal sealed class S3Upload(S3Requests requests, string fullKey, WriteCondition condition)
+{
+    /// <summary>Metadata that tells a writer its own object from another's (x-amz-meta-walrus-write).</summary>
+    public const string WriteIdName = "walrus-write";
+
+    private static readonly TimeSpan AbortLimit = TimeSpan.FromSeconds(20);
+
+    private readonly string writeId = Guid.NewGuid().ToString("N");
+    private string? uploadId;
+
+    public S3StoreOptions Options => requests.Options;
+
+    public bool HasBegun => uploadId is not null;
+
+    private string? IfNoneMatch => condition == WriteCondition.IfAbsent ? "*" : null;
+
+    /// <summary>Writes the whole object in one request.</summary>
+    public async ValueTask PutAsync(ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var operation = $"Putting '{fullKey}'";
+        var hash = HashOf(content);
+        var tries = 0;
+        try
+        {
+            await requests.SendAsync(
+                operation,
+                async request =>
+                {
+                    tries = request.Number;
+                    using var body = new BodyStream(content, hash, request.Guard);
+                    return await request.Client.PutObjectAsync(PutRequest(body), request.Token).ConfigureAwait(false);
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException taken) when (taken.Code == ErrorCode.ObjectExists)
+        {
+            await AcceptOwnAsync(taken, tries > 1, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public async ValueTask BeginAsync(CancellationToken cancellationToken)
+    {
+        var answer = await requests.SendAsync(
+            $"Beginning '{fullKey}'",
+            request =>
+            {
+                var begin = new InitiateMultipartUploadRequest { BucketName = Options.Bucket, Key = fullKey };
+                begin.Metadata.Add(WriteIdName, writeId);
+                S3Encryption.ApplyTo(begin, Options);
+                return request.Client.InitiateMultipartUploadAsync(begin, request.Token);
+            },
+            cancellationToken).ConfigureAwait(false);
+        uploadId = answer.UploadId;
+    }
+
+    /// <returns>The part's ETag.</returns>
+    public async ValueTask<string> PutPartAsync(
+        int number, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var hash = HashOf(content);
+        var answer = await requests.SendAsync(
+            $"Putting part {number} of '{fullKey}'",
+            async request =>
+            {
+                using var body = new BodyStream(content, hash, request.Guard);
+                return await request.Client.UploadPartAsync(PartRequest(number, body), request.Token)
+                    .ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
+        return answer.ETag;
+    }
+
+    /// <summary>Makes the parts one visible object.</summary>
+    public async ValueTask CompleteAsync(IReadOnlyList<string> etags, CancellationToken cancellationToken)
+    {
+        if (condition == WriteCondition.IfAbsent)
+        {
+            await RefuseTakenAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        // S3 may need minutes to join the parts, and sends nothing that would count as moving.
+        var limits = (Options.Retry, Options.RequestTimeout * 5);
+        try
+        {
+            await requests.SendAsync(
+                $"Completing '{fullKey}'",
+                request => request.Client.CompleteMultipartUploadAsync(CompleteRequest(etags), request.Token),
+                limits,
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException refused) when (
+            refused.Code == ErrorCode.ObjectExists || S3Errors.CodeOf(refused) == "NoSuchUpload")
+        {
+            // The upload is gone once a try succeeded whose answer was lost.
+            await AcceptOwnAsync(refused, mayBeOwn: true, cancellationToken).ConfigureAwait(false);
+        }
+
+        uploadId = null;
+    }
+
+    /// <summary>Removes the parts, whatever the caller's token says, and within a short time of its own.</summary>
+    public async ValueTask AbortAsync()
+    {
+        if (uploadId is null)
+        {
+            return;
+        }
+
+        var limits = (Options.Retry with { TotalLimit = AbortLimit }, Options.RequestTimeout);
+        try
+        {
+            await requests.SendAsync(
+                $"Aborting '{fullKey}'",
+                request => request.Client.AbortMultipartUploadAsync(
+                    new AbortMultipartUploadRequest { BucketName = Options.Bucket, Key = fullKey, UploadId = uploadId },
+                    request.Token),
+                limits,
+                CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (WalRusException left)
+        {
+            if (S3Errors.CodeOf(left) != "NoSuchUpload")
+            {
+                Options.Retry.Log.UploadLeft(fullKey, uploadId, left.Message);
+            }
+        }
+
+        uploadId = null;
+    }
+
+    private PutObjectRequest PutRequest(BodyStream body)
+    {
+        var put = new PutObjectRequest
+        {
+            BucketName = Options.Bucket,
+            Key = fullKey,
+            InputStream = body,
+            AutoCloseStream = false,
+            UseChunkEncoding = false,
+            DisablePayloadSigning = body.ContentSha256 is null,
+            IfNoneMatch = IfNoneMatch,
+            ChecksumAlgorithm = LockChecksum,
+        };
+        if (condition == WriteCondition.IfAbsent)
+        {
+            put.Metadata.Add(WriteIdName, writeId);
+        }
+
+        S3Encryption.ApplyTo(put, Options);
+        return put;
+    }
+
+    private UploadPartRequest PartRequest(int number, BodyStream body)
+    {
+        var part = new UploadPartRequest
+        {
+            BucketName = Options.Bucket,
+            Key = fullKey,
+            UploadId = uploadId,
+            PartNumber = number,
+            PartSize = body.Length,
+            InputStream = body,
+            UseChunkEncoding = false,
+            DisablePayloadSigning = body.ContentSha256 is null,
+            ChecksumAlgorithm = LockChecksum,
+        };
+        S3Encryption.ApplyTo(part, Options);
+        return part;
+    }
+
+    /// <summary>S3 takes a locked object only with a checksum of its content.</summary>
+    private Amazon.S3.ChecksumAlgorithm? LockChecksum =>
+        Options.RetentionPeriod is null ? null : Amazon.S3.ChecksumAlgorithm.CRC32;
+
+    private CompleteMultipartUploadRequest CompleteRequest(IReadOnlyList<string> etags)
+    {
+        var complete = new CompleteMultipartUploadRequest
+        {
+            BucketName = Options.Bucket,
+            Key = fullKey,
+            UploadId = uploadId,
+            IfNoneMatch = IfNoneMatch,
+        };
+        complete.AddPartETags(etags.Select((etag, index) => new PartETag(index + 1, etag)));
+        return complete;
+    }
+
+    /// <summary>Not every server checks the condition when it joins parts; this leaves those a narrow gap only.</summary>
+    private async ValueTask RefuseTakenAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await S3ObjectStore.HeadAsync(requests, fullKey, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException free) when (free.Code == ErrorCode.ObjectNotFound)
+        {
+            return;
+        }
+
+        throw Taken(null);
+    }
+
+    /// <summary>Returns when the object that is there is the one this upload wrote.</summary>
+    private async ValueTask AcceptOwnAsync(WalRusException refused, bool mayBeOwn, CancellationToken cancellationToken)
+    {
+        if (mayBeOwn)
+        {
+            try
+            {
+                var found = await S3ObjectStore.HeadAsync(requests, fullKey, cancellationToken).ConfigureAwait(false);
+                if (found.Metadata[WriteIdName] == writeId)
+                {
+                    return;
+                }
+            }
+            catch (WalRusException absent) when (absent.Code == ErrorCode.ObjectNotFound)
+            {
+                throw refused;
+            }
+        }
+
+        throw refused.Code == ErrorCode.ObjectExists ? Taken(refused) : refused;
+    }
+
+    private WalRusException Taken(WalRusException? inner) =>
+        new(ErrorCode.ObjectExists, $"'{fullKey}' already exists in bucket '{Options.Bucket}'.", null, inner);
+
+    /// <returns>Null where TLS protects the body and no hash is wanted.</returns>
+    private string? HashOf(ReadOnlyMemory<byte> content) => Options is { UsesTls: true, UnsignedPayloadOverHttps: true }
+        ? null
+        : Convert.ToHexString(SHA256.HashData(content.Span)).ToLowerInvariant();
+}
