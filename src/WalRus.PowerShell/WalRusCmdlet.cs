@@ -1,0 +1,115 @@
+using System.Collections;
+using System.Management.Automation;
+using WalRus.Configuration;
+
+namespace WalRus.Cmdlets;
+
+/// <summary>
+/// Base of every cmdlet: settings, asynchronous work on the pipeline's behalf, cancellation, error records. Work runs on
+/// pool threads; Ctrl+C cancels it at once, and the engine's own contract leaves nothing half-written.
+/// </summary>
+public abstract class WalRusCmdlet : PSCmdlet, IDisposable
+{
+    private readonly CancellationTokenSource stopping = new();
+    private WalRusEngine? engine;
+
+    /// <summary>wal-g's configuration file; without it wal-g's default places are looked at. The environment goes above it.</summary>
+    [Parameter]
+    [Alias("Config")]
+    [ValidateNotNullOrEmpty]
+    public string? ConfigFile { get; set; }
+
+    /// <summary>Settings by wal-g's names that go above environment and file, e.g. @{ WALG_FILE_PREFIX = '/backup' }.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public IDictionary? Setting { get; set; }
+
+    /// <summary>Cancelled when the pipeline is stopped.</summary>
+    protected CancellationToken StopToken => stopping.Token;
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <inheritdoc/>
+    protected override void StopProcessing() => stopping.Cancel();
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        if (engine is not null)
+        {
+            Run(async _ =>
+            {
+                await engine.DisposeAsync().ConfigureAwait(false);
+                return 0;
+            });
+        }
+    }
+
+    /// <summary>The engine these settings describe; built on first use. A setting that is wrong ends the cmdlet.</summary>
+    internal WalRusEngine Engine(PipelinePump pump)
+    {
+        return engine ??= Open(pump);
+    }
+
+    /// <summary>Runs engine work, showing its log and progress, and returns its result.</summary>
+    internal T Run<T>(Func<PipelinePump, Task<T>> work)
+    {
+        using var pump = new PipelinePump(MyInvocation.MyCommand.Name);
+        return pump.Run(this, () => work(pump));
+    }
+
+    /// <summary>As <see cref="Run{T}"/>; a failure becomes a non-terminating error about <paramref name="target"/>.</summary>
+    /// <returns>False when it failed.</returns>
+    internal bool TryRun<T>(object? target, Func<PipelinePump, Task<T>> work, out T? result)
+    {
+        try
+        {
+            result = Run(work);
+            return true;
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            throw new PipelineStoppedException();
+        }
+        catch (Exception failure) when (failure is not PipelineStoppedException)
+        {
+            var record = EngineErrors.ToRecord(failure, target);
+            if (IsSetup(failure))
+            {
+                ThrowTerminatingError(record);
+            }
+
+            WriteError(record);
+            result = default;
+            return false;
+        }
+    }
+
+    /// <summary>A path as the session means it: relative to its location, "~" and drives resolved.</summary>
+    protected string ResolvePath(string path) => GetUnresolvedProviderPathFromPSPath(path);
+
+    /// <summary>Releases what the cmdlet holds.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            stopping.Dispose();
+        }
+    }
+
+    /// <summary>What is wrong for every item of the pipeline ends it; what is wrong with one item does not.</summary>
+    private static bool IsSetup(Exception failure) => failure is WalRusException
+    {
+        Code: ErrorCode.SettingInvalid or ErrorCode.SettingMissing or ErrorCode.SettingNotSupported
+            or ErrorCode.ConfigurationFileInvalid or ErrorCode.StoreNotFound or ErrorCode.StoreAccessDenied
+            or ErrorCode.StoreCredentialsExpired or ErrorCode.NativeLibraryMissing or ErrorCode.EncryptionKeyInvalid
+            or ErrorCode.EncryptionKeyMissing or ErrorCode.EncryptionToolMissing,
+    };
+
+    private WalRusEngine Open(PipelinePump pump) => WalRusEngine.Open(
+        SessionSettings.Load(ConfigFile is null ? null : ResolvePath(ConfigFile), Setting), pump);
+}
