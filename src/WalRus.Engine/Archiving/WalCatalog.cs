@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using WalRus.Postgres;
 using WalRus.Storage;
@@ -6,60 +7,55 @@ using WalRus.WalG;
 
 namespace WalRus.Archiving;
 
-/// <summary>What an object below <c>wal_005/</c> is.</summary>
-public enum WalObjectKind
-{
-    Segment,
-    PartialSegment,
-    TimelineHistory,
-    BackupHistory,
-
-    /// <summary>wal-g's list of changed blocks of 16 segments.</summary>
-    DeltaSidecar,
-
-    /// <summary>wal-g's JSON beside a segment, or of 16 of them.</summary>
-    Metadata,
-
-    /// <summary>Nothing that wal-g or WalRus writes.</summary>
-    Foreign,
-}
-
 /// <summary>One object of the WAL folder.</summary>
 /// <param name="FileName">The WAL file's name, without the codec's extension.</param>
-/// <param name="Segment">The segment in the name; null for history files and foreign objects.</param>
+/// <param name="Segment">
+/// The segment it is or belongs to: of a sidecar or a group's metadata the first of the group. Null for timeline
+/// histories and foreign objects.
+/// </param>
 /// <param name="Timeline">The timeline in the name; null for foreign objects.</param>
 public readonly record struct WalObject(
-    ObjectKey Key, WalObjectKind Kind, string FileName, WalFileName? Segment, TimelineId? Timeline, long SizeBytes, DateTimeOffset LastModified);
+    ObjectKey Key,
+    WalObjectKind Kind,
+    string FileName,
+    WalFileName? Segment,
+    TimelineId? Timeline,
+    long SizeBytes,
+    DateTimeOffset LastModified);
 
 /// <summary>What the archive holds of one timeline.</summary>
-public readonly record struct WalRange(TimelineId Timeline, WalFileName First, WalFileName Last, long SegmentCount);
+/// <param name="Timeline">Which.</param>
+/// <param name="First">Its lowest whole segment.</param>
+/// <param name="Last">Its highest whole segment.</param>
+/// <param name="SegmentCount">Objects that are whole segments; one stored with two codecs counts twice.</param>
+/// <param name="LastModified">When the newest of them was stored.</param>
+public readonly record struct WalRange(
+    TimelineId Timeline, WalFileName First, WalFileName Last, long SegmentCount, DateTimeOffset LastModified);
 
 /// <summary>Segments that a recovery needs and the archive does not hold.</summary>
 /// <param name="Count">How many.</param>
 /// <param name="First">The first few of them, in order.</param>
 public sealed record MissingSegments(long Count, IReadOnlyList<WalFileName> First);
 
-/// <summary>The archived WAL, always as a stream: memory does not grow with how much there is, but for one bit a segment of a range.</summary>
+/// <summary>The archived WAL, always as a stream: memory does not grow with how much there is.</summary>
 public sealed class WalCatalog(Archive archive)
 {
     private const int MaxHistoryBytes = 16 << 20;
     private const int NamesKept = 20;
 
+    /// <summary>Segments of a range looked at in one go: a bit each.</summary>
+    private const int WindowSegments = 1 << 20;
+
+    /// <summary>Up to so many log ids are listed one by one, each by its own prefix; more by what they have in common.</summary>
+    private const ulong NarrowLogIds = 16;
+
+    private const int TimelineDigits = 8;
+
     /// <summary>Everything in the WAL folder, in no promised order.</summary>
     /// <param name="namePrefix">Only names that start with this, such as a timeline's eight digits; null for all.</param>
     /// <param name="cancellationToken">Stops the listing.</param>
-    public async IAsyncEnumerable<WalObject> ListAsync(
-        string? namePrefix, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var request = new ListRequest { Folder = WalGLayout.WalFolder, NamePrefix = namePrefix };
-        await foreach (var entry in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
-        {
-            if (!entry.IsFolder)
-            {
-                yield return Classify(entry);
-            }
-        }
-    }
+    public IAsyncEnumerable<WalObject> ListAsync(string? namePrefix, CancellationToken cancellationToken) =>
+        ListAsync(namePrefix, null, cancellationToken);
 
     /// <summary>
     /// A timeline's history; null when the archive does not hold it. Timeline 1 has no past and needs no file.
@@ -112,8 +108,9 @@ public sealed class WalCatalog(Archive archive)
                         First = segment < range.First ? segment : range.First,
                         Last = segment > range.Last ? segment : range.Last,
                         SegmentCount = range.SegmentCount + 1,
+                        LastModified = item.LastModified > range.LastModified ? item.LastModified : range.LastModified,
                     }
-                    : new WalRange(segment.Timeline, segment, segment, 1);
+                    : new WalRange(segment.Timeline, segment, segment, 1, item.LastModified);
             }
         }
 
@@ -136,9 +133,28 @@ public sealed class WalCatalog(Archive archive)
         return latest;
     }
 
-    /// <summary>Which segments from one to another, both included and on one timeline, are not there.</summary>
-    /// <exception cref="ArgumentException">The two are not of one timeline, or not in order.</exception>
+    /// <summary>Which segments from one to another, both included and on one timeline, are not there whole.</summary>
+    /// <exception cref="ArgumentException">The two are not of one timeline, not in order, or not of this segment size.</exception>
     public async Task<MissingSegments> FindMissingAsync(
+        WalFileName first, WalFileName last, WalSegmentSize size, CancellationToken cancellationToken)
+    {
+        var names = new List<WalFileName>();
+        long count = 0;
+        await foreach (var name in ListMissingAsync(first, last, size, cancellationToken).ConfigureAwait(false))
+        {
+            count++;
+            if (names.Count < NamesKept)
+            {
+                names.Add(name);
+            }
+        }
+
+        return new MissingSegments(count, names);
+    }
+
+    /// <summary>The same as a stream, lowest first: for those who need every name.</summary>
+    /// <exception cref="ArgumentException">The two are not of one timeline, not in order, or not of this segment size.</exception>
+    public IAsyncEnumerable<WalFileName> ListMissingAsync(
         WalFileName first, WalFileName last, WalSegmentSize size, CancellationToken cancellationToken)
     {
         if (first.Timeline != last.Timeline || first > last)
@@ -146,32 +162,12 @@ public sealed class WalCatalog(Archive archive)
             throw new ArgumentException($"'{first}' to '{last}' is not a range of one timeline.", nameof(last));
         }
 
-        var start = first.SegmentNumber(size);
-        var present = new BitArray(checked((int)(last.SegmentNumber(size) - start + 1)));
-        await foreach (var item in ListAsync(CommonPrefix(first, last), cancellationToken).ConfigureAwait(false))
+        if (!first.IsValidFor(size) || !last.IsValidFor(size))
         {
-            if (item is { Kind: WalObjectKind.Segment, Segment: { } segment } && segment >= first && segment <= last
-                && segment.IsValidFor(size))
-            {
-                present[(int)(segment.SegmentNumber(size) - start)] = true;
-            }
+            throw new ArgumentException($"'{first}' and '{last}' do not both exist with segments of {size}.", nameof(size));
         }
 
-        var names = new List<WalFileName>();
-        long count = 0;
-        for (var i = 0; i < present.Length; i++)
-        {
-            if (!present[i])
-            {
-                count++;
-                if (names.Count < NamesKept)
-                {
-                    names.Add(first.Next(size, (ulong)i));
-                }
-            }
-        }
-
-        return new MissingSegments(count, names);
+        return ListMissingInWindowsAsync(first, last, size, cancellationToken);
     }
 
     /// <summary>The first page's header of an archived segment; null when the archive does not hold it.</summary>
@@ -195,59 +191,79 @@ public sealed class WalCatalog(Archive archive)
         }
     }
 
-    private WalObject Classify(ListEntry entry)
+    /// <summary>Prefixes that together cover the names from one to another, and little more.</summary>
+    private static IEnumerable<string> PrefixesOf(WalFileName first, WalFileName last)
     {
-        var name = WithoutCodec(entry.Key.Name);
-        var stem = name.Length >= WalFileName.Length ? name[..WalFileName.Length] : "";
-        if (WalFileName.TryParse(stem, out var segment))
+        var name = first.ToString();
+        if ((ulong)last.LogId - first.LogId >= NarrowLogIds)
         {
-            var kind = name[stem.Length..] switch
-            {
-                "" => WalObjectKind.Segment,
-                ".partial" => WalObjectKind.PartialSegment,
-                "_delta" => WalObjectKind.DeltaSidecar,
-                ".json" => WalObjectKind.Metadata,
-                var suffix when suffix.EndsWith(".backup", StringComparison.Ordinal) => WalObjectKind.BackupHistory,
-                _ => WalObjectKind.Foreign,
-            };
-            return new WalObject(entry.Key, kind, name, segment, segment.Timeline, entry.SizeBytes, entry.LastModified);
+            yield return name[..name.AsSpan().CommonPrefixLength(last.ToString())];
+            yield break;
         }
 
-        if (name.Length == 16 && name.EndsWith(".history", StringComparison.Ordinal)
-            && uint.TryParse(name.AsSpan(0, 8), System.Globalization.NumberStyles.AllowHexSpecifier, null, out var timeline))
+        for (ulong logId = first.LogId; logId <= last.LogId; logId++)
         {
-            return new WalObject(
-                entry.Key, WalObjectKind.TimelineHistory, name, null, new TimelineId(timeline), entry.SizeBytes, entry.LastModified);
+            yield return string.Create(CultureInfo.InvariantCulture, $"{name.AsSpan(0, TimelineDigits)}{logId:X8}");
         }
-
-        var isBulk = name.Length == WalFileName.Length + 4 && name.EndsWith(".json", StringComparison.Ordinal);
-        return new WalObject(
-            entry.Key, isBulk ? WalObjectKind.Metadata : WalObjectKind.Foreign, name, null, null, entry.SizeBytes, entry.LastModified);
     }
 
-    private string WithoutCodec(string name)
+    private async IAsyncEnumerable<WalObject> ListAsync(
+        string? namePrefix, ObjectKey? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var codec in archive.ReadOrder)
+        var request = new ListRequest { Folder = WalGLayout.WalFolder, NamePrefix = namePrefix, StartAfter = after };
+        await foreach (var entry in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
         {
-            if (codec.Extension.Length > 0 && name.Length > codec.Extension.Length + 1
-                && name[^(codec.Extension.Length + 1)] == '.' && name.EndsWith(codec.Extension, StringComparison.Ordinal))
+            if (!entry.IsFolder)
             {
-                return name[..^(codec.Extension.Length + 1)];
+                var name = WalObjectName.Parse(entry.Key.Name);
+                yield return new WalObject(
+                    entry.Key, name.Kind, name.FileName, name.Segment, name.Timeline, entry.SizeBytes, entry.LastModified);
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<WalFileName> ListMissingInWindowsAsync(
+        WalFileName first, WalFileName last, WalSegmentSize size, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (var left = last.SegmentNumber(size) - first.SegmentNumber(size) + 1; left > 0;)
+        {
+            var count = (int)Math.Min(WindowSegments, left);
+            var present = await FindPresentAsync(first, count, size, cancellationToken).ConfigureAwait(false);
+            for (var index = 0; index < count; index++)
+            {
+                if (!present[index])
+                {
+                    yield return first.Next(size, (ulong)index);
+                }
+            }
+
+            left -= (ulong)count;
+            first = left > 0 ? first.Next(size, (ulong)count) : first;
+        }
+    }
+
+    /// <summary>A bit for each of <paramref name="count"/> segments from <paramref name="first"/> on.</summary>
+    private async Task<BitArray> FindPresentAsync(
+        WalFileName first, int count, WalSegmentSize size, CancellationToken cancellationToken)
+    {
+        var present = new BitArray(count);
+        var start = first.SegmentNumber(size);
+        var last = first.Next(size, (ulong)count - 1);
+
+        // No name wanted comes before the first one's, less its last digit.
+        var after = WalGLayout.Wal(first.ToString()[..^1]);
+        foreach (var prefix in PrefixesOf(first, last))
+        {
+            await foreach (var item in ListAsync(prefix, after, cancellationToken).ConfigureAwait(false))
+            {
+                if (item is { Kind: WalObjectKind.Segment, Segment: { } segment } && segment >= first && segment <= last
+                    && segment.IsValidFor(size))
+                {
+                    present[(int)(segment.SegmentNumber(size) - start)] = true;
+                }
             }
         }
 
-        return name;
-    }
-
-    private static string CommonPrefix(WalFileName first, WalFileName last)
-    {
-        var (left, right) = (first.ToString(), last.ToString());
-        var length = 0;
-        while (length < left.Length && left[length] == right[length])
-        {
-            length++;
-        }
-
-        return left[..length];
+        return present;
     }
 }
