@@ -1,0 +1,248 @@
+using System.Globalization;
+using WalRus.Streaming;
+
+namespace WalRus.Backup;
+
+/// <summary>
+/// The directories that a restore fills. Claims them (missing or empty, nobody else restoring into them), and on failure
+/// takes them back to what they were: since they were empty, everything in them is this run's.
+/// </summary>
+/// <remarks>
+/// The claim is a locked file in the data directory. A restore that is killed leaves it there: with it and without
+/// pg_control the directory cannot be mistaken for a server's, and a later restore with force may empty it.
+/// </remarks>
+internal sealed class RestoreDestination : IDisposable
+{
+    /// <summary>The claim's name; never a PostgreSQL file.</summary>
+    public const string ClaimName = "walrus-restore.unfinished";
+
+    private readonly IEventLog log;
+    private readonly List<string> filled = [];
+    private readonly Stack<string> made = new();
+    private FileStream? claim;
+
+    private RestoreDestination(TablespaceLayout layout, IEventLog log)
+    {
+        Layout = layout;
+        this.log = log;
+    }
+
+    public TablespaceLayout Layout { get; }
+
+    /// <summary>
+    /// The owner given to everything, when this account may give files away: that of the data directory if it was there
+    /// and is not root's, else the archive's own numbers (null here), see <see cref="FallbackOwner"/>.
+    /// </summary>
+    public UnixOwner? Owner { get; private set; }
+
+    /// <summary>The owner of the nearest folder above that is not root's; null when there is none or it cannot be told.</summary>
+    public UnixOwner? FallbackOwner { get; private set; }
+
+    /// <summary>Checks everything, then claims. Nothing is changed when it throws, but for a forced destination's content.</summary>
+    /// <param name="systemIdentifier">Of the backup: with force, only the same cluster's directory is emptied.</param>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.DestinationNotEmpty"/>,
+    /// <see cref="ErrorCode.DestinationForeign"/>, <see cref="ErrorCode.DestinationInvalid"/>.</exception>
+    public static RestoreDestination Claim(TablespaceLayout layout, ulong? systemIdentifier, bool force, IEventLog log)
+    {
+        foreach (var tablespace in layout.Tablespaces)
+        {
+            CheckTablespace(tablespace);
+        }
+
+        var mustEmpty = CheckDataDirectory(layout.DataDirectory, systemIdentifier, force);
+        var destination = new RestoreDestination(layout, log);
+        try
+        {
+            destination.FindOwners();
+            if (mustEmpty)
+            {
+                log.RestoreEmpties(layout.DataDirectory);
+                ExistingCluster.Empty(layout.DataDirectory);
+            }
+
+            destination.Make(systemIdentifier);
+            return destination;
+        }
+        catch (Exception failed)
+        {
+            destination.Abandon();
+            destination.Dispose();
+            throw failed is IOException or UnauthorizedAccessException
+                ? DurableFile.Translate(failed, layout.DataDirectory)
+                : failed is WalRusException ? failed : new WalRusException(ErrorCode.FileFailed, failed.Message, null, failed);
+        }
+    }
+
+    /// <summary>Ends the claim: what is there now stays.</summary>
+    public void Complete()
+    {
+        claim!.Dispose();
+        claim = null;
+        File.Delete(Path.Combine(Layout.DataDirectory, ClaimName));
+        filled.Clear();
+        made.Clear();
+    }
+
+    /// <summary>Removes everything this run made. What cannot be removed is told in the log, not thrown.</summary>
+    public void Abandon()
+    {
+        try
+        {
+            // Last of all the claim, so that a clean-up that breaks off is still recognizable.
+            foreach (var root in filled)
+            {
+                ExistingCluster.Empty(root, except: ClaimName);
+            }
+
+            if (claim is not null)
+            {
+                claim.Dispose();
+                claim = null;
+                File.Delete(Path.Combine(Layout.DataDirectory, ClaimName));
+            }
+
+            while (made.TryPop(out var folder))
+            {
+                Directory.Delete(folder);
+            }
+
+            filled.Clear();
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            log.RestoreLeftovers(Layout.DataDirectory, failed.Message);
+        }
+    }
+
+    public void Dispose() => claim?.Dispose();
+
+    private static void CheckTablespace(TablespaceTarget tablespace)
+    {
+        if (!IsMissingOrEmpty(tablespace.Location))
+        {
+            throw new WalRusException(
+                ErrorCode.DestinationNotEmpty,
+                $"Tablespace {tablespace.Oid} belongs into '{tablespace.Location}', which is not empty.",
+                $"Map it to a missing or empty directory, for example {TablespaceLayout.Example(tablespace.Oid)}, or empty that one yourself.");
+        }
+    }
+
+    /// <returns>True when the directory is to be emptied first.</returns>
+    private static bool CheckDataDirectory(string path, ulong? systemIdentifier, bool force)
+    {
+        if (Path.GetPathRoot(path) == path)
+        {
+            throw new WalRusException(
+                ErrorCode.DestinationInvalid, $"'{path}' is the root of a file system, not a data directory.");
+        }
+
+        if (IsMissingOrEmpty(path))
+        {
+            return false;
+        }
+
+        if (!force)
+        {
+            throw new WalRusException(
+                ErrorCode.DestinationNotEmpty,
+                $"The destination '{path}' is not empty.",
+                "Restore into a missing or empty directory, or force it if it holds this cluster's own, stopped data directory.");
+        }
+
+        ExistingCluster.CheckMayBeEmptied(path, systemIdentifier);
+        return true;
+    }
+
+    private static bool IsMissingOrEmpty(string path)
+    {
+        try
+        {
+            return File.Exists(path)
+                ? throw new WalRusException(ErrorCode.DestinationInvalid, $"'{path}' is a file, not a directory.")
+                : !Directory.Exists(path) || !Directory.EnumerateFileSystemEntries(path).Any();
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            throw DurableFile.Translate(failed, path);
+        }
+    }
+
+    private void FindOwners()
+    {
+        if (OperatingSystem.IsWindows() || !Environment.IsPrivilegedProcess)
+        {
+            return;
+        }
+
+        var path = Layout.DataDirectory;
+        if (Directory.Exists(path) && UnixFiles.OwnerOf(path) is { UserId: not UnixOwner.Root } owner)
+        {
+            Owner = owner;
+        }
+
+        for (var above = path; above is not null && FallbackOwner is null; above = Path.GetDirectoryName(above))
+        {
+            FallbackOwner = UnixFiles.OwnerOf(above) is { UserId: not UnixOwner.Root } found ? found : null;
+        }
+    }
+
+    private void Make(ulong? systemIdentifier)
+    {
+        foreach (var root in Layout.Roots)
+        {
+            MakeFolder(root);
+            if (claim is null)
+            {
+                // First in the data directory, before anything that a second restore could take for its own.
+                TakeClaim(systemIdentifier);
+            }
+
+            filled.Add(root);
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(root, RestoreModes.PrivateFolder);
+            }
+        }
+    }
+
+    private void MakeFolder(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            return;
+        }
+
+        if (Path.GetDirectoryName(path) is { } above)
+        {
+            MakeFolder(above);
+        }
+
+        Directory.CreateDirectory(path);
+        made.Push(path);
+        if (Owner is { } owner)
+        {
+            UnixFiles.ChangeOwner(path, owner);
+        }
+    }
+
+    private void TakeClaim(ulong? systemIdentifier)
+    {
+        var path = Path.Combine(Layout.DataDirectory, ClaimName);
+        try
+        {
+            claim = new FileStream(
+                path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 });
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            throw new WalRusException(
+                ErrorCode.DestinationNotEmpty,
+                $"Another restore into '{Layout.DataDirectory}' has begun.",
+                "Wait for it, or choose another directory.");
+        }
+
+        claim.Write(System.Text.Encoding.ASCII.GetBytes(
+            systemIdentifier?.ToString(CultureInfo.InvariantCulture) ?? "unknown"));
+        claim.Flush(flushToDisk: true);
+    }
+}
