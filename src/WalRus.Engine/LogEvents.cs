@@ -41,6 +41,31 @@ public static class LogEvents
 
     // Backup
 
+    // Backup: restore
+    public static void RestoreStarted(this IEventLog log, string backup, string destination, int tars) =>
+        Write(log, EventLevel.Info, nameof(RestoreStarted), $"Restoring {backup} into {destination} from {tars} tar archives");
+
+    public static void RestoreFinished(this IEventLog log, string backup, long files, long bytes) =>
+        Write(log, EventLevel.Info, nameof(RestoreFinished), $"Backup extraction complete: {backup}, {files} files, {bytes} bytes");
+
+    public static void RestoreEmpties(this IEventLog log, string folder) =>
+        Write(log, EventLevel.Warning, nameof(RestoreEmpties), $"Emptying {folder}, as asked: it holds the same cluster, stopped");
+
+    public static void RestoreTarRetry(this IEventLog log, string tar, TimeSpan delay, string reason) =>
+        Write(log, EventLevel.Warning, nameof(RestoreTarRetry),
+            $"Extracting {tar} failed: {reason}; trying again in {delay.TotalSeconds:0} s");
+
+    public static void RestoreSkipsMember(this IEventLog log, string member, string kind) =>
+        Write(log, EventLevel.Warning, nameof(RestoreSkipsMember),
+            $"Not restored: {member} ({kind}); the archive does not hold what it was");
+
+    public static void RestoreSkipsObject(this IEventLog log, string key, string reason) =>
+        Write(log, EventLevel.Warning, nameof(RestoreSkipsObject), $"Not restored: {key}; {reason}");
+
+    public static void RestoreLeftovers(this IEventLog log, string folder, string reason) =>
+        Write(log, EventLevel.Error, nameof(RestoreLeftovers),
+            $"What was restored so far could not all be removed from {folder}: {reason}; remove it by hand");
+
     // Configuration
     public static void SettingsNotUsed(this IEventLog log, string names) =>
         Write(log, EventLevel.Warning, nameof(SettingsNotUsed), $"These settings have no effect in WalRus: {names}");

@@ -13,6 +13,9 @@ internal readonly record struct UnixOwner(uint UserId, uint GroupId)
 /// <summary>The few system calls that .NET has no name for. Unix only; callers ask for the system first.</summary>
 internal static unsafe partial class UnixFiles
 {
+    /// <summary>O_DIRECTORY | O_CLOEXEC differ by machine; O_RDONLY alone is everywhere 0 and opens folders.</summary>
+    private const int OpenFolderReadOnly = 0;
+
     private const int AtCurrentDirectory = -100;
     private const uint StatxBasic = 0x7FF;
     private const int StatxBytes = 256;
@@ -57,6 +60,13 @@ internal static unsafe partial class UnixFiles
         }
     }
 
+    /// <summary>A handle on a folder, which .NET does not open; for <see cref="SyncFileSystem"/>.</summary>
+    public static SafeFileHandle OpenFolder(string path)
+    {
+        var handle = new SafeFileHandle(Open(path, OpenFolderReadOnly), ownsHandle: true);
+        return handle.IsInvalid ? throw Failed($"'{path}' could not be opened") : handle;
+    }
+
     /// <summary>
     /// Writes everything of a folder's file system to disk. Since Linux 5.8 it also reports data that could not be
     /// written since the handle was opened.
@@ -83,6 +93,9 @@ internal static unsafe partial class UnixFiles
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Statx(int folder, string path, int flags, uint mask, byte* result);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
     private static partial int SyncFs(SafeFileHandle folder);

@@ -1,0 +1,30 @@
+namespace WalRus.Backup;
+
+/// <summary>Builds PostgreSQL's restore_command, quoted for the shell that this system's server runs it in.</summary>
+public static class RestoreCommand
+{
+    /// <summary><c>"/path/walrus" wal-fetch "%f" "%p" [--config "..."]</c>.</summary>
+    /// <param name="executable">Absolute path of the walrus (or wal-g) executable.</param>
+    /// <param name="configurationFile">Its configuration file; null when it finds its settings by itself.</param>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.InvalidArgument"/>: a path that cannot be quoted.</exception>
+    public static string ForExecutable(string executable, string? configurationFile = null) =>
+        ForExecutable(executable, configurationFile, OperatingSystem.IsWindows());
+
+    internal static string ForExecutable(string executable, string? configurationFile, bool windows)
+    {
+        var command = $"{Quote(executable, windows)} wal-fetch \"%f\" \"%p\"";
+        return configurationFile is null ? command : $"{command} --config {Quote(configurationFile, windows)}";
+    }
+
+    /// <summary>One word for the shell, with '%' doubled since PostgreSQL replaces it before the shell sees it.</summary>
+    private static string Quote(string word, bool windows)
+    {
+        if (word.AsSpan().IndexOfAny('\n', '\r', '\0') >= 0 || (windows && word.Contains('"', StringComparison.Ordinal)))
+        {
+            throw new WalRusException(ErrorCode.InvalidArgument, $"'{word}' cannot be part of a restore command.");
+        }
+
+        var doubled = word.Replace("%", "%%", StringComparison.Ordinal);
+        return windows ? $"\"{doubled}\"" : $"'{doubled.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+    }
+}
