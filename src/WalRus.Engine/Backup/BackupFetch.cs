@@ -90,8 +90,11 @@ public sealed class BackupFetch
             request.Name.ToString(), layout.DataDirectory, plan.Steps.Sum(step => step.DataTars.Count + step.LastTars.Count));
         foreach (var step in plan.Steps)
         {
-            await rounds.RunAsync(step.DataTars, extractor, cancellationToken).ConfigureAwait(false);
+            var list = new BackupFileList(archive, step);
+            var tars = await list.KnownTarsAsync(log, cancellationToken).ConfigureAwait(false);
+            await rounds.RunAsync(tars, extractor, cancellationToken).ConfigureAwait(false);
             await rounds.RunAsync(step.LastTars, extractor, cancellationToken).ConfigureAwait(false);
+            await list.CheckRestoredAsync(extractor, layout, cancellationToken).ConfigureAwait(false);
         }
 
         var finish = new RestoreFinish(destination, extractor, plan.Last);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using WalRus.Postgres;
 using WalRus.Streaming;
 
 namespace WalRus.Backup;
@@ -7,6 +8,8 @@ namespace WalRus.Backup;
 internal sealed class RestoreFinish(RestoreDestination destination, TarExtractor extractor, BackupFetchStep step)
 {
     private const int FirstVersionWithPgWal = 100000;
+    private const int FirstVersionWithKnownControlFile = 130000;
+    private const int FirstVersionWithUnknownControlFile = 190000;
 
     /// <summary>Backups leave these out or hold them empty; PostgreSQL does not start without them.</summary>
     private static readonly string[] NeededFolders =
@@ -36,7 +39,7 @@ internal sealed class RestoreFinish(RestoreDestination destination, TarExtractor
         }
 
         var control = extractor.ControlFileContent ?? throw Incomplete(TarExtractor.ControlFile);
-        var found = control.Length >= sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(control) : 0;
+        var found = ControlFileIdentifier(control);
         if (step.Sentinel.SystemIdentifier is { } expected && found != expected)
         {
             throw new WalRusException(
@@ -125,6 +128,27 @@ internal sealed class RestoreFinish(RestoreDestination destination, TarExtractor
             File.Move(temporary, path);
             DurableFile.SyncFolder(Path.GetDirectoryName(path)!);
         });
+    }
+
+    private ulong ControlFileIdentifier(byte[] control)
+    {
+        if (PgVersion is > 0 and (< FirstVersionWithKnownControlFile or >= FirstVersionWithUnknownControlFile))
+        {
+            return control.Length >= sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(control) : 0;
+        }
+
+        try
+        {
+            return ControlFile.Parse(control).SystemIdentifier;
+        }
+        catch (WalRusException damaged)
+        {
+            throw new WalRusException(
+                ErrorCode.ObjectCorrupt,
+                $"The control file of '{step.Name}' cannot be used: {damaged.Message}",
+                "Choose another backup.",
+                damaged);
+        }
     }
 
     private static void Guard(string path, Action<string> action)
