@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Json;
 using WalRus.Postgres;
 using WalRus.Storage;
 using WalRus.WalG;
@@ -12,37 +11,25 @@ namespace WalRus.Archiving;
 /// </summary>
 public static class ArchiveIdentity
 {
-    private const int MaxSentinelBytes = 64 << 20;
-
     /// <summary>The system identifier of the archive's cluster; null when the archive is empty or nothing in it tells.</summary>
     public static async ValueTask<ulong?> FindAsync(Archive archive, CancellationToken cancellationToken)
     {
         var newest = await NewestSentinelAsync(archive, cancellationToken).ConfigureAwait(false);
-        if (newest is { } name)
-        {
-            var json = await archive
-                .ReadDocumentAsync(WalGLayout.Sentinel(name), MaxSentinelBytes, cancellationToken)
-                .ConfigureAwait(false);
-            if (json is not null && IdentifierIn(json) is { } fromBackup)
-            {
-                return fromBackup;
-            }
-        }
-
-        return await FromAnySegmentAsync(archive, cancellationToken).ConfigureAwait(false);
+        return newest is { } name && await IdentifierOfAsync(archive, name, cancellationToken).ConfigureAwait(false) is { } found
+            ? found
+            : await FromAnySegmentAsync(archive, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Null when the sentinel is unreadable or too old to tell: then the WAL is asked.</summary>
-    private static ulong? IdentifierIn(byte[] sentinel)
+    /// <summary>Null when the sentinel is gone, unreadable or too old to tell: then the WAL is asked.</summary>
+    private static async ValueTask<ulong?> IdentifierOfAsync(
+        Archive archive, BackupName name, CancellationToken cancellationToken)
     {
         try
         {
-            using var document = JsonDocument.Parse(sentinel);
-            return document.RootElement.TryGetProperty("SystemIdentifier", out var value) && value.TryGetUInt64(out var id)
-                ? id
-                : null;
+            var sentinel = await new BackupCatalog(archive).ReadSentinelAsync(name, cancellationToken).ConfigureAwait(false);
+            return sentinel?.SystemIdentifier;
         }
-        catch (JsonException)
+        catch (WalRusException unreadable) when (unreadable.Code == ErrorCode.BackupUnreadable)
         {
             return null;
         }
@@ -66,25 +53,16 @@ public static class ArchiveIdentity
 
     private static async ValueTask<ulong?> FromAnySegmentAsync(Archive archive, CancellationToken cancellationToken)
     {
-        var request = new ListRequest { Folder = WalGLayout.WalFolder };
-        await foreach (var entry in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
+        var objects = new WalCatalog(archive).ListAsync(null, cancellationToken).ConfigureAwait(false);
+        await foreach (var found in objects)
         {
-            if (!entry.IsFolder && IsSegmentObject(archive, entry.Key))
+            if (found.Kind == WalObjectKind.Segment)
             {
-                return await ReadIdentifierAsync(archive, entry.Key, cancellationToken).ConfigureAwait(false);
+                return await ReadIdentifierAsync(archive, found.Key, cancellationToken).ConfigureAwait(false);
             }
         }
 
         return null;
-    }
-
-    private static bool IsSegmentObject(Archive archive, ObjectKey key)
-    {
-        var name = key.Name;
-        var stem = Path.GetFileNameWithoutExtension(name);
-        return WalFileName.TryParse(stem, out _)
-            && (name.Length == stem.Length
-                || archive.ReadOrder.Any(codec => name.AsSpan(stem.Length + 1).SequenceEqual(codec.Extension)));
     }
 
     private static async ValueTask<ulong?> ReadIdentifierAsync(
@@ -98,7 +76,9 @@ public static class ArchiveIdentity
             {
                 var header = buffer.AsMemory(0, WalPageHeader.LongLength);
                 var read = await source.ReadAtLeastAsync(header, header.Length, false, cancellationToken).ConfigureAwait(false);
-                return WalPageHeader.TryParse(header.Span[..read], out var page) ? page.SystemIdentifier : null;
+                return WalPageHeader.TryParse(header.Span[..read], out var page) && page.IsLong
+                    ? page.SystemIdentifier
+                    : null;
             }
         }
         finally

@@ -21,12 +21,12 @@ public sealed class BackupCatalog(Archive archive)
 {
     public const string Latest = "LATEST";
 
-    /// <summary>A version 1 sentinel holds its list of files; wal-g's of today are a few KB.</summary>
-    private const int MaxSentinelBytes = 256 << 20;
     private const int MaxMetadataBytes = 4 << 20;
 
     /// <summary>Documents read at the same time.</summary>
     private const int Lanes = 8;
+
+    private const string CannotBeRestored = "Choose another backup: this one cannot be restored without its parent.";
 
     /// <summary>wal-rus nests names, wal-g does not bound a chain; longer than this it can only be a circle.</summary>
     private const int MaxChainLength = 1024;
@@ -127,13 +127,17 @@ public sealed class BackupCatalog(Archive archive)
     /// </exception>
     public async Task<BackupDetail> FindByUserDataAsync(JsonElement userData, CancellationToken cancellationToken)
     {
-        var all = await ListOrderedAsync(null, cancellationToken).ConfigureAwait(false);
+        var unreadable = 0;
+        var all = await ListOrderedAsync(_ => unreadable++, cancellationToken).ConfigureAwait(false);
         var matching = all.Where(backup => backup.UserData is { } data && JsonEquality.Equal(data, userData)).ToArray();
         return matching.Length switch
         {
             1 => matching[0],
             0 => throw new WalRusException(
-                ErrorCode.BackupNotFound, "No backups found with the given user data.", "backup-list --detail shows each backup's user data."),
+                ErrorCode.BackupNotFound,
+                "No backups found with the given user data"
+                    + (unreadable > 0 ? $"; {unreadable} that cannot be read were passed over." : "."),
+                "backup-list --detail --json (Get-BackupList -Detail) shows each backup's user data."),
             _ => throw new WalRusException(
                 ErrorCode.BackupAmbiguous,
                 $"{matching.Length} backups have the given user data: {string.Join(", ", matching.Select(backup => backup.Name))}.",
@@ -142,7 +146,10 @@ public sealed class BackupCatalog(Archive archive)
     }
 
     /// <summary>The backups to restore for this one, from the full backup to it; a full backup is a chain of one.</summary>
-    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupIncomplete"/> when a parent is missing or the chain is a circle.</exception>
+    /// <exception cref="WalRusException">
+    /// <see cref="ErrorCode.BackupIncomplete"/> when a parent is missing or is another backup than the delta was made
+    /// from, or the chain is a circle; <see cref="ErrorCode.BackupUnreadable"/> when a parent cannot be read.
+    /// </exception>
     public async Task<IReadOnlyList<BackupDetail>> GetChainAsync(BackupDetail backup, CancellationToken cancellationToken)
     {
         var chain = new List<BackupDetail> { backup };
@@ -151,21 +158,12 @@ public sealed class BackupCatalog(Archive archive)
             if (chain.Count > MaxChainLength || chain.Exists(step => step.Name.ToString() == parent))
             {
                 throw new WalRusException(
-                    ErrorCode.BackupIncomplete, $"The chain of '{backup.Name}' comes back to '{parent}': it has no full backup.");
+                    ErrorCode.BackupIncomplete,
+                    $"The chain of '{backup.Name}' comes back to '{parent}': it has no full backup.",
+                    CannotBeRestored);
             }
 
-            try
-            {
-                chain.Add(await FindAsync(parent, cancellationToken).ConfigureAwait(false));
-            }
-            catch (WalRusException missing) when (missing.Code == ErrorCode.BackupNotFound)
-            {
-                throw new WalRusException(
-                    ErrorCode.BackupIncomplete,
-                    $"'{chain[^1].Name}' is a delta of '{parent}', which the archive does not hold.",
-                    "Choose another backup: this one cannot be restored without its parent.",
-                    missing);
-            }
+            chain.Add(await FindParentAsync(chain[^1], parent, cancellationToken).ConfigureAwait(false));
         }
 
         chain.Reverse();
@@ -176,9 +174,62 @@ public sealed class BackupCatalog(Archive archive)
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>.</exception>
     public async ValueTask<BackupSentinel?> ReadSentinelAsync(BackupName name, CancellationToken cancellationToken)
     {
-        var json = await archive.ReadDocumentAsync(WalGLayout.Sentinel(name), MaxSentinelBytes, cancellationToken)
-            .ConfigureAwait(false);
-        return json is null ? null : BackupSentinel.Parse(json);
+        Stream document;
+        try
+        {
+            document = await archive.Store
+                .OpenReadAsync(WalGLayout.Sentinel(name), null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException missing) when (missing.Code == ErrorCode.ObjectNotFound)
+        {
+            return null;
+        }
+
+        await using (document.ConfigureAwait(false))
+        {
+            return await BackupSentinel.ReadAsync(document, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static WalRusException NotItsParent(BackupDetail delta, BackupDetail parent, string difference) => new(
+        ErrorCode.BackupIncomplete,
+        $"'{delta.Name}' was not made from the '{parent.Name}' that the archive holds now: {difference}.",
+        CannotBeRestored);
+
+    private async Task<BackupDetail> FindParentAsync(
+        BackupDetail delta, string parentName, CancellationToken cancellationToken)
+    {
+        if (parentName.Length == 0)
+        {
+            throw new WalRusException(
+                ErrorCode.BackupIncomplete,
+                $"'{delta.Name}' is a catchup backup: it was made for a standby at {delta.DeltaFromLsn} and has no full backup.",
+                "Use wal-g's catchup-fetch on that standby, or choose another backup.");
+        }
+
+        BackupDetail parent;
+        try
+        {
+            parent = await FindAsync(parentName, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException missing) when (missing.Code == ErrorCode.BackupNotFound)
+        {
+            throw new WalRusException(
+                ErrorCode.BackupIncomplete,
+                $"'{delta.Name}' is a delta of '{parentName}', which the archive does not hold.",
+                CannotBeRestored,
+                missing);
+        }
+
+        // Names are unique only a start segment: on a standby a later backup can take the name of an earlier one.
+        if (parent.StartLsn.IsValid && delta.DeltaFromLsn is { IsValid: true } from && from != parent.StartLsn)
+        {
+            throw NotItsParent(delta, parent, $"it starts at {parent.StartLsn}, the delta's pages at {from}");
+        }
+
+        return parent.SystemIdentifier is { } here && delta.SystemIdentifier is { } there && here != there
+            ? throw NotItsParent(delta, parent, $"its cluster is {here}, the delta's {there}")
+            : parent;
     }
 
     private async Task<BackupDetail> FindLatestAsync(CancellationToken cancellationToken)
@@ -248,7 +299,9 @@ public sealed class BackupCatalog(Archive archive)
             CompressedSize = metadata.CompressedSize,
             UserData = metadata.UserData,
             DeltaFrom = sentinel.Delta?.From,
+            DeltaFromLsn = sentinel.Delta?.FromLsn,
             DeltaFullName = sentinel.Delta?.FullName,
+            DeltaCount = sentinel.Delta?.Count ?? 0,
             HasMetadata = json is not null,
         };
     }

@@ -46,6 +46,12 @@ public sealed record BackupDetail
     /// <summary>For a delta the parent's name as the sentinel has it; null for a full backup.</summary>
     public string? DeltaFrom { get; init; }
 
+    /// <summary>For a delta the parent's start LSN: pages changed since then are in it.</summary>
+    public Lsn? DeltaFromLsn { get; init; }
+
+    /// <summary>How many deltas lie between the full backup and this one, itself included; 0 for a full backup.</summary>
+    public int DeltaCount { get; init; }
+
     /// <summary>For a delta the full backup its chain starts from.</summary>
     public string? DeltaFullName { get; init; }
 

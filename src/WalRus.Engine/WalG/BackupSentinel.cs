@@ -89,6 +89,13 @@ public sealed record BackupSentinel
     /// </summary>
     public bool RequiresFilesMetadata => Version >= CurrentVersion && !FilesMetadataDisabled;
 
+    /// <summary>Reads a sentinel of any size in little memory: the lists that version 1 embeds are passed over.</summary>
+    /// <param name="document">Read to its end; not disposed.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>.</exception>
+    public static async ValueTask<BackupSentinel> ReadAsync(Stream document, CancellationToken cancellationToken) =>
+        Parse((await SentinelFilter.ReadAsync(document, cancellationToken).ConfigureAwait(false)).Span);
+
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>.</exception>
     public static BackupSentinel Parse(ReadOnlySpan<byte> json)
     {

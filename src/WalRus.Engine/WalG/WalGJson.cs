@@ -247,7 +247,7 @@ internal static class WalGJson
         }
     }
 
-    private static ReadOnlySpan<byte> WithoutByteOrderMark(ReadOnlySpan<byte> json) =>
+    public static ReadOnlySpan<byte> WithoutByteOrderMark(ReadOnlySpan<byte> json) =>
         json.StartsWith(Encoding.UTF8.Preamble) ? json[3..] : json;
 
     private static JsonException WrongType(ref Utf8JsonReader reader, string name, string expected) =>

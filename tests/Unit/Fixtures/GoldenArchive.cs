@@ -1,11 +1,15 @@
+using System.Collections.Concurrent;
 using System.Formats.Tar;
 using System.IO.Compression;
+using System.Text.Json;
 
 namespace WalRus.Tests;
 
 /// <summary>An archive written by a real wal-g or WAL-RUS, read straight from its packed form.</summary>
 internal sealed record GoldenArchive(string Name, string Folder)
 {
+    private static readonly ConcurrentDictionary<string, Lazy<ArchiveContents>> Read = new();
+
     public bool IsWalG => Name.StartsWith("walg-", StringComparison.Ordinal);
 
     /// <summary>All of them; skips the test when this machine has none (<c>WALRUS_GOLDEN</c> or a folder beside the checkout).</summary>
@@ -36,9 +40,59 @@ internal sealed record GoldenArchive(string Name, string Folder)
         }
     }
 
-    /// <summary>The objects that end in <paramref name="suffix"/>, whole.</summary>
+    /// <summary>Every key.</summary>
+    public IReadOnlyList<string> Keys => Contents().Keys;
+
+    /// <summary>golden.json: what was written, and the points with a known answer.</summary>
+    public JsonElement Facts => Json("golden.json");
+
+    /// <summary>The JSON documents that end in <paramref name="suffix"/>, whole.</summary>
     public IEnumerable<(string Key, byte[] Content)> Documents(string suffix) =>
-        Objects(key => key.EndsWith(suffix, StringComparison.Ordinal)).Select(found => (found.Key, ReadAll(found.Content)));
+        Contents().Documents.Where(found => found.Key.EndsWith(suffix, StringComparison.Ordinal));
+
+    /// <summary>What the writer's own command printed on this archive.</summary>
+    public string OutputOf(params string[] arguments) =>
+        Json("outputs.json").GetProperty("runs").EnumerateArray().First(run =>
+            run.GetProperty("args").EnumerateArray().Select(argument => argument.GetString()).SequenceEqual(arguments)
+            && run.GetProperty("exit").GetInt32() == 0).GetProperty("stdout").GetString()!;
+
+    /// <summary>Puts the archive into a folder store's folder, modification times included.</summary>
+    public void Unpack(string folder, Func<string, bool>? wanted = null)
+    {
+        foreach (var (key, content, modified) in Objects(wanted ?? (_ => true)))
+        {
+            var path = Path.Combine(folder, key.Replace('/', Path.DirectorySeparatorChar));
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            using (var file = File.Create(path))
+            {
+                content.CopyTo(file);
+            }
+
+            File.SetLastWriteTimeUtc(path, modified.UtcDateTime);
+        }
+    }
+
+    private ArchiveContents Contents() => Read.GetOrAdd(Folder, _ => new Lazy<ArchiveContents>(() =>
+    {
+        var keys = new List<string>();
+        var documents = new List<(string, byte[])>();
+        foreach (var (key, content, _) in Objects(_ => true))
+        {
+            keys.Add(key);
+            if (key.EndsWith(".json", StringComparison.Ordinal))
+            {
+                documents.Add((key, ReadAll(content)));
+            }
+        }
+
+        return new ArchiveContents(keys, documents);
+    })).Value;
+
+    private JsonElement Json(string file)
+    {
+        using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, file)));
+        return document.RootElement.Clone();
+    }
 
     private static byte[] ReadAll(Stream stream)
     {
@@ -66,4 +120,6 @@ internal sealed record GoldenArchive(string Name, string Folder)
 
         return null;
     }
+
+    private sealed record ArchiveContents(IReadOnlyList<string> Keys, IReadOnlyList<(string Key, byte[] Content)> Documents);
 }

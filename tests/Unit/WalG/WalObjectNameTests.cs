@@ -59,7 +59,7 @@ public sealed class WalObjectNameTests
     {
         foreach (var archive in GoldenArchive.All())
         {
-            foreach (var (key, _, _) in archive.Objects(key => key.StartsWith("wal_005/", StringComparison.Ordinal)))
+            foreach (var key in archive.Keys.Where(key => key.StartsWith("wal_005/", StringComparison.Ordinal)))
             {
                 Assert.True(WalObjectName.Parse(key[8..]).Kind != WalObjectKind.Foreign, $"{archive.Name}/{key}");
             }
