@@ -18,6 +18,9 @@ internal sealed record BackupFetchPlan(IReadOnlyList<BackupFetchStep> Steps)
     /// <summary>The backup that was asked for.</summary>
     public BackupFetchStep Last => Steps[^1];
 
+    /// <summary>False for backups that <see cref="MakeAsync"/> refuses: a plan must not choose them.</summary>
+    public static bool CanRestore(BackupDetail backup) => !backup.IsDelta;
+
     /// <summary>Finds the backup and lists its tars: part numbers have gaps, so they are never counted.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupNotFound"/>,
     /// <see cref="ErrorCode.BackupIncomplete"/>, <see cref="ErrorCode.BackupDeltaUnsupported"/>.</exception>

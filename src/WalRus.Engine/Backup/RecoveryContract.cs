@@ -51,8 +51,15 @@ public sealed record RecoveryPlanRequest
 {
     public RecoveryTarget Target { get; init; } = new();
 
-    /// <summary>A backup to start from; null to choose the newest that ends before the target.</summary>
+    /// <summary>
+    /// A backup to start from ("LATEST" too); null to choose the newest that ends before the target. Where a restore
+    /// point's name or a transaction lies cannot be told without reading the WAL: for these the newest backup is chosen,
+    /// and an earlier one must be named if the target is older.
+    /// </summary>
     public string? BackupName { get; init; }
+
+    /// <summary>The cluster's segment size; null to read it from the archived WAL.</summary>
+    public WalSegmentSize? SegmentSize { get; init; }
 }
 
 /// <summary>A recovery that the archive can serve: which backup, which WAL.</summary>
@@ -76,4 +83,7 @@ public sealed record RecoveryPlan
 
     /// <summary>The segment size the plan was made with.</summary>
     public required WalSegmentSize SegmentSize { get; init; }
+
+    /// <summary>What may keep PostgreSQL from reaching the target, and cannot be told for certain here.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }
