@@ -60,6 +60,12 @@ public sealed class WalRusEngine : IAsyncDisposable
     /// <inheritdoc cref="CreateWalPush"/>
     public WalPrefetch CreateWalPrefetch() => new(Archive, OperationOptions.WalFetch(Settings), Buffers, log);
 
+    /// <inheritdoc cref="CreateWalPush"/>
+    public BackupFetch CreateBackupFetch() => new(Archive, OperationOptions.BackupFetch(Settings), Buffers, log);
+
+    /// <summary>Chooses what to restore for a recovery target.</summary>
+    public RecoveryPlanner CreateRecoveryPlanner() => new(Archive);
+
     /// <summary>Whether a fetch of this file should be followed by a prefetch of the next ones.</summary>
     public bool PrefetchFollows(string walName) => WalPrefetch.Follows(walName, OperationOptions.WalFetch(Settings));
 
