@@ -4,7 +4,8 @@ namespace WalRus.Compression;
 
 /// <summary>
 /// Zstandard frames (RFC 8878). Written: one frame with a content checksum and a window of at most 8 MiB. Read: any
-/// frames, several in a row, skippable ones too, windows up to 128 MiB.
+/// frames, several in a row, skippable ones too, windows up to 128 MiB. Through the system's libzstd; a build with
+/// <c>WalRusManagedZstd</c> has ZstdSharp.Port for machines without it.
 /// </summary>
 public sealed class ZstdCodec : Codec
 {
@@ -18,8 +19,8 @@ public sealed class ZstdCodec : Codec
     public ZstdCodec(int? level = null)
     {
         var parameters = ZstdParameters.ForLevel(level ?? DefaultLevel);
-        compressors = new(() => new ZstdNativeCompressor(parameters));
-        decompressors = new(static () => new ZstdNativeDecompressor());
+        compressors = new(() => CreateCompressor(parameters));
+        decompressors = new(CreateDecompressor);
     }
 
     public override string Method => "zstd";
@@ -35,4 +36,16 @@ public sealed class ZstdCodec : Codec
         compressors.Clear();
         decompressors.Clear();
     }
+
+#if WALRUS_MANAGED_ZSTD
+    private static Compressor CreateCompressor(ZstdParameters parameters) =>
+        ZstdNative.IsAbsent ? new ZstdManagedCompressor(parameters) : new ZstdNativeCompressor(parameters);
+
+    private static Decompressor CreateDecompressor() =>
+        ZstdNative.IsAbsent ? new ZstdManagedDecompressor() : new ZstdNativeDecompressor();
+#else
+    private static Compressor CreateCompressor(ZstdParameters parameters) => new ZstdNativeCompressor(parameters);
+
+    private static Decompressor CreateDecompressor() => new ZstdNativeDecompressor();
+#endif
 }

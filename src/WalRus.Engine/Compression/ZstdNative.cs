@@ -15,7 +15,8 @@ internal static unsafe partial class ZstdNative
     public const int DecompressWindowLogMax = 100;
     private const string Library = "zstd";
 
-    public static bool IsAvailable => NativeLibraries.IsAvailable(Library);
+    /// <summary>Whether a managed implementation may stand in: see <see cref="NativeLibraries.IsAbsent"/>.</summary>
+    public static bool IsAbsent => NativeLibraries.IsAbsent(Library);
 
     /// <summary>Call before anything else here.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.NativeLibraryMissing"/>.</exception>

@@ -67,8 +67,6 @@ internal sealed unsafe class ZstdNativeCompressor : Compressor
 /// <summary>Decompresses with the system's libzstd.</summary>
 internal sealed unsafe class ZstdNativeDecompressor : Decompressor
 {
-    // wal-g's 8 MiB windows are given back to the system after each stream; smaller ones are kept for the next.
-    private const int KeptAtMostBytes = 3 * 1024 * 1024;
     private nint context;
 
     public ZstdNativeDecompressor()
@@ -90,7 +88,8 @@ internal sealed unsafe class ZstdNativeDecompressor : Decompressor
 
     public override bool TakesManyFrames => true;
 
-    public override bool IsWorthKeeping => ZstdNative.SizeOfDecompression(context) <= KeptAtMostBytes;
+    public override bool IsWorthKeeping =>
+        ZstdNative.SizeOfDecompression(context) <= ZstdParameters.DecompressorKeptAtMostBytes;
 
     public override void Begin() => ZstdNative.ResetDecompression(context, ZstdNative.ResetSessionOnly);
 

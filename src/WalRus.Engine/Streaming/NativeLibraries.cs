@@ -8,11 +8,12 @@ namespace WalRus.Streaming;
 /// it is first needed and kept for the life of the process; the others are never looked for.
 /// </summary>
 /// <remarks>
-/// Order: the file that the library's environment variable names; beside the engine and in its
+/// Order: the file that the library's environment variable names ("none" hides the library); beside the engine and in its
 /// <c>runtimes/RID/native</c>; the system's loader; on Windows the <c>bin</c> folders of PostgreSQL, newest first.
 /// </remarks>
 public static class NativeLibraries
 {
+    private const string NoLibrary = "none";
     private static readonly ConcurrentDictionary<string, Lazy<Outcome>> Loaded = new(StringComparer.Ordinal);
 
     static NativeLibraries() =>
@@ -22,6 +23,12 @@ public static class NativeLibraries
     /// <summary>Whether the library can be loaded here; the answer is final for this process.</summary>
     /// <param name="name">"lz4", "zstd", "lzma" or "sodium".</param>
     public static bool IsAvailable(string name) => Load(name).Failure is null;
+
+    /// <summary>
+    /// Whether the system has no such library and the operator named none (or named "none"): only then may a managed
+    /// implementation stand in for it. A named file that does not load is an error instead.
+    /// </summary>
+    public static bool IsAbsent(string name) => Load(name).Failure is { OverridePath: null };
 
     /// <summary>Makes sure that calls into the library will find it. Call before the first import of that library.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.NativeLibraryMissing"/>, the hint naming the package.</exception>
@@ -38,6 +45,11 @@ public static class NativeLibraries
     /// <param name="overridePath">The value of the library's environment variable, or null.</param>
     internal static Outcome Search(NativeLibraryDescription library, string? overridePath)
     {
+        if (overridePath == NoLibrary)
+        {
+            return new Outcome(0, new MissingLibrary(library, null));
+        }
+
         if (!string.IsNullOrEmpty(overridePath))
         {
             // An override that does not load is never replaced by another library behind the operator's back.

@@ -154,7 +154,7 @@ public sealed class LibsodiumCrypterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_thousand_streams_leave_the_process_as_large_as_a_hundred()
+    public async Task Many_streams_leave_the_process_as_large_as_a_tenth_of_them()
     {
         var data = StreamPieces.Data(30_000, Seed);
         var stored = await StreamPieces.WriteAsync(crypter.OpenEncrypt, data);

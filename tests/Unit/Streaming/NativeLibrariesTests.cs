@@ -1,0 +1,53 @@
+using WalRus.Streaming;
+
+namespace WalRus.Tests.Streaming;
+
+public sealed class NativeLibrariesTests
+{
+    public static TheoryData<string> Libraries => ["lz4", "zstd", "lzma", "sodium"];
+
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void A_library_that_is_not_there_is_an_error_that_names_its_package_and_variable(string name)
+    {
+        var library = NativeLibraryDescription.Find(name)! with { FileNames = ["libnosuchthing.so.1"] };
+        var outcome = NativeLibraries.Search(library, null);
+        Assert.Equal(0, outcome.Handle);
+        var failure = outcome.Failure!.ToException();
+        Assert.Equal(ErrorCode.NativeLibraryMissing, failure.Code);
+        Assert.Contains(name, failure.Message);
+        Assert.Contains($"WALRUS_LIB{name.ToUpperInvariant()}_PATH", failure.Hint);
+        Assert.Contains(OperatingSystem.IsLinux() ? "apt install" : "", failure.Hint);
+    }
+
+    [Fact]
+    public void A_named_file_that_does_not_load_is_not_replaced_by_the_systems_library()
+    {
+        var outcome = NativeLibraries.Search(NativeLibraryDescription.Find("zstd")!, "/nowhere/libzstd.so");
+        var failure = outcome.Failure!.ToException();
+        Assert.Equal(ErrorCode.NativeLibraryMissing, failure.Code);
+        Assert.Contains("/nowhere/libzstd.so", failure.Message);
+        Assert.NotNull(outcome.Failure.OverridePath);
+    }
+
+    [Fact]
+    public void A_library_can_be_hidden()
+    {
+        var outcome = NativeLibraries.Search(NativeLibraryDescription.Find("zstd")!, "none");
+        Assert.Equal(0, outcome.Handle);
+        Assert.Null(outcome.Failure!.OverridePath);
+    }
+
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void A_library_that_is_installed_is_found(string name)
+    {
+        Assert.SkipUnless(NativeLibraries.IsAvailable(name), $"{name} is not installed");
+        NativeLibraries.Require(name);
+        Assert.False(NativeLibraries.IsAbsent(name));
+    }
+
+    [Fact]
+    public void A_name_that_is_no_library_of_the_engine_is_a_mistake() =>
+        Assert.Throws<ArgumentException>(() => NativeLibraries.IsAvailable("z"));
+}
