@@ -15,9 +15,10 @@ internal sealed class ClusterCheck(Archive archive)
     {
         if (Volatile.Read(ref archiveIdentifier) is var known && known == 0)
         {
-            // An empty archive becomes this cluster's with its first segment.
-            known = await ArchiveIdentity.FindAsync(archive, cancellationToken).ConfigureAwait(false) ?? systemIdentifier;
-            Volatile.Write(ref archiveIdentifier, known);
+            // An empty archive becomes this cluster's with its first segment; of several at once, with the first of them.
+            var found = await ArchiveIdentity.FindAsync(archive, cancellationToken).ConfigureAwait(false) ?? systemIdentifier;
+            var earlier = Interlocked.CompareExchange(ref archiveIdentifier, found, 0);
+            known = earlier == 0 ? found : earlier;
         }
 
         if (known != systemIdentifier)

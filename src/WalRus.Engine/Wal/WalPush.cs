@@ -74,6 +74,7 @@ public sealed class WalPush
             return Result(WalPushState.AlreadyArchived, found.Key, 0);
         }
 
+        await CheckBeforeNeighboursAsync(file, info, cancellationToken).ConfigureAwait(false);
         var neighbours = new ReadyNeighbours(this, file, info.DirectoryName!, options, markers, log);
         await using (neighbours.ConfigureAwait(false))
         {
@@ -137,6 +138,14 @@ public sealed class WalPush
                     ErrorCode.WalSegmentConflict, $"'{file.Name}' was archived and removed again by somebody else meanwhile.")
                 { IsTransient = true };
         }
+    }
+
+    /// <summary>The asked file goes first: a neighbour must not claim an empty archive for another cluster.</summary>
+    private async ValueTask CheckBeforeNeighboursAsync(WalFile file, FileInfo info, CancellationToken cancellationToken)
+    {
+        await using var source = OpenSource(info.FullName);
+        using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
+        await CheckContentAsync(file, source, buffer.Memory, cancellationToken).ConfigureAwait(false);
     }
 
     private static FileStream OpenSource(string path)
