@@ -67,7 +67,7 @@ apt-get -c "$apt_home/apt.conf" --yes --download-only install "$@"
 
 for package in "$apt_home"/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$package" | tar -C "$folder" -x --no-same-owner --keep-directory-symlink --exclude='./usr/share/doc/*' \
-    --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' --exclude='./usr/lib/*/bitcode'
+    --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*'
 done
 # A cache folder is no place for programs that raise privileges (su, mount and the like come with the dependencies).
 find "$folder" -type f -perm /6000 -exec chmod ug-s {} +

@@ -62,6 +62,9 @@ install_from_debian() {
   run_logged "$cache/log/postgresql-$major.log" \
     "$here/extract-debian.sh" "${debian_release[$major]}" "$fresh" "postgresql-$major" "postgresql-client-$major"
   for libraries in "$fresh"/usr/lib/*-linux-gnu; do :; done
+  # Without its compiler PostgreSQL works the same. LLVM is a third of the size, and 13's takes libraries from the host that
+  # do not fit the release's C library.
+  rm -rf "$libraries"/libLLVM* "$fresh"/usr/lib/llvm-* "$fresh/usr/lib/postgresql/$major/lib"/{llvmjit*.so,bitcode}
   libraries=${libraries/#"$fresh"/"$cache/postgresql-$major"}
   for program in "$fresh/usr/lib/postgresql/$major/bin/"*; do
     interpreter=$("$patchelf" --print-interpreter "$program" 2>/dev/null) || continue # a script

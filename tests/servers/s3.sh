@@ -151,8 +151,7 @@ osd_data = $folder/osd
 osd_objectstore = $object_store
 osd_memory_target = 1073741824
 # Room above the quota for metadata and for deleted objects that the gateway has not collected yet.
-memstore_device_bytes = $((bytes * 2))
-memstore_page_set = true
+memstore_device_bytes = $((bytes * 4))
 bluestore_block_size = $((bytes * 2 + (1 << 30)))
 bluestore_block_create = true
 
@@ -166,11 +165,10 @@ rgw_crypt_require_ssl = false
 rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = testkey-1=a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=
 rgw_thread_pool_size = 64
-rgw_gc_obj_min_wait = 5
-rgw_gc_processor_period = 5
+rgw_gc_obj_min_wait = 2
+rgw_gc_processor_period = 2
 rgw_gc_processor_max_time = 5
-# Deletions are to count at once, not when a cached sum of ten minutes ago expires.
-rgw_bucket_quota_ttl = 0
+rgw_user_quota_bucket_sync_interval = 5
 CONF
 }
 
@@ -266,7 +264,7 @@ case ${1:-} in
           die "Ceph could not be unpacked (log: $cache/log/ceph-18.log). Check the network and the package sources ('apt-get update')"
       fi
       mkdir -p "$(dirname "$folder")"
-      with_lock "$folder.lock" "$here/s3.sh" start-under-lock
+      with_lock "$folder.$(id -u).lock" "$here/s3.sh" start-under-lock
     else
       ready_line
     fi
