@@ -14,7 +14,7 @@ Describe 'Get-BackupList' {
             $all = Get-BackupList -Setting $archive
             $all.Count | Should -Be 3
             $all.ForEach({ "$($_.Name)" }) | Should -Be $names
-            $all[0].GetType().FullName | Should -BeExactly 'WalRus.Archiving.BackupDetail'
+            $all[0].GetType().FullName | Should -BeExactly 'WalRus.Cmdlets.PgBackup'
             (Get-Command Get-BackupList).OutputType.Type | Should -Be $all[0].GetType()
         }
 
@@ -59,7 +59,11 @@ Describe 'Get-BackupList' {
         It 'goes through ConvertTo-Json without warnings' {
             $json = Get-BackupList -Setting $archive | ConvertTo-Json -WarningVariable warnings -WarningAction SilentlyContinue
             $warnings | Should -BeNullOrEmpty
-            ($json | ConvertFrom-Json)[0].UncompressedSize | Should -Be 8793342
+            $first = ($json | ConvertFrom-Json)[0]
+            $first.Name | Should -BeExactly $names[0]
+            $first.StartLsn | Should -BeExactly '0/9000028'
+            $first.UncompressedSize | Should -Be 8793342
+            $first.UserData.stage | Should -BeExactly 'delta'
         }
     }
 

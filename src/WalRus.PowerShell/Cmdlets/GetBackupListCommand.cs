@@ -9,7 +9,7 @@ namespace WalRus.Cmdlets;
 /// error; the others are still listed.</para>
 /// </summary>
 [Cmdlet(VerbsCommon.Get, "BackupList")]
-[OutputType(typeof(BackupDetail))]
+[OutputType(typeof(PgBackup))]
 public sealed class GetBackupListCommand : WalRusCmdlet
 {
     /// <summary>Names, with wildcards.</summary>
@@ -65,14 +65,15 @@ public sealed class GetBackupListCommand : WalRusCmdlet
 
         foreach (var backup in Latest ? backups.TakeLast(1) : backups)
         {
-            WriteObject(Detail ? Detailed(backup) : backup);
+            var shown = PgBackup.From(backup);
+            WriteObject(Detail ? Detailed(shown) : shown);
         }
     }
 
-    private static PSObject Detailed(BackupDetail backup)
+    private static PSObject Detailed(PgBackup backup)
     {
         var shown = new PSObject(backup);
-        shown.TypeNames.Insert(0, typeof(BackupDetail).FullName + "#Detail");
+        shown.TypeNames.Insert(0, typeof(PgBackup).FullName + "#Detail");
         return shown;
     }
 
