@@ -17,6 +17,8 @@ internal static class CommandTable
         WalPushCommand.Definition,
         WalFetchCommand.Definition,
         WalPrefetchCommand.Definition,
+        BackupPushCommand.Definition,
+        BackupFetchCommand.Definition,
         BackupListCommand.Definition,
         BackupShowCommand.Definition,
         ConfigCommand.Definition,

@@ -9,13 +9,15 @@ internal static class CrypterSelection
     /// <exception cref="WalRusException">What is wrong with the key.</exception>
     public static Crypter? Create(WalRusSettings settings)
     {
-        foreach (var setting in new[] { SettingCatalog.PgpKey, SettingCatalog.PgpKeyPath })
+        var passphrase = settings.Text(SettingCatalog.PgpKeyPassphrase);
+        if (settings.Text(SettingCatalog.PgpKey) is { } pgpKey)
         {
-            if (settings.IsSet(setting))
-            {
-                throw new WalRusException(
-                    ErrorCode.SettingNotSupported, $"{setting.Name} is set, and this build has no OpenPGP.");
-            }
+            return new OpenPgpCrypter(OpenPgpKey.Parse(pgpKey, passphrase));
+        }
+
+        if (settings.Text(SettingCatalog.PgpKeyPath) is { } pgpKeyPath)
+        {
+            return new OpenPgpCrypter(OpenPgpKey.FromFile(pgpKeyPath, passphrase));
         }
 
         // As in wal-g a key wins over a file with one.

@@ -1,5 +1,6 @@
 using WalRus.Storage;
 using WalRus.Storage.FileSystem;
+using WalRus.Streaming;
 
 namespace WalRus.Configuration;
 
@@ -40,8 +41,18 @@ internal static class StoreSelection
             "Set one of them in the environment or in the configuration file, e.g. WALG_FILE_PREFIX=/backup/cluster1.");
     }
 
+    /// <summary>The store, with the network rate limit on it when one is set.</summary>
+    public static IObjectStore Open(
+        WalRusSettings settings, SettingValue prefix, SettingGroup group, NativeBufferPool buffers, IEventLog log)
+    {
+        var store = group == SettingGroup.S3 ? S3Selection.Open(settings, prefix, buffers, log) : OpenFolder(settings, prefix);
+        return OperationOptions.RateLimit(settings, SettingCatalog.NetworkRateLimit) is { } limit
+            ? new ThrottledObjectStore(store, new RateLimiter(limit))
+            : store;
+    }
+
     /// <summary>A store on a folder; its root must exist, a sub-folder by WALG_STORAGE_PREFIX is made.</summary>
-    public static IObjectStore OpenFolder(WalRusSettings settings, SettingValue prefix)
+    private static FileSystemObjectStore OpenFolder(WalRusSettings settings, SettingValue prefix)
     {
         // WAL-E wrote the prefix as a URL with a host.
         const string walEUrl = "file://localhost";

@@ -47,7 +47,7 @@ public sealed class WalRusEngine : IAsyncDisposable
         var codec = OperationOptions.Codec(settings);
         var buffers = new NativeBufferPool(settings.Bytes(SettingCatalog.BufferBudget));
         var crypter = CrypterSelection.Create(settings);
-        var store = StoreSelection.OpenFolder(settings, prefix);
+        var store = StoreSelection.Open(settings, prefix, group, buffers, log);
         return new WalRusEngine(settings, log, new Archive(store, codec, Codecs.ReadOrder, crypter), buffers);
     }
 
@@ -65,6 +65,13 @@ public sealed class WalRusEngine : IAsyncDisposable
 
     /// <summary>Chooses what to restore for a recovery target.</summary>
     public RecoveryPlanner CreateRecoveryPlanner() => new(Archive);
+
+    /// <summary>Options of backup-push from the settings; a face may change single ones.</summary>
+    public BackupPushOptions BackupPushOptions => OperationOptions.BackupPush(Settings);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public BackupPush CreateBackupPush(BackupPushOptions options) =>
+        new(Archive, PostgresSettings.Read(Settings, Settings.HomeFolder), options, log);
 
     /// <summary>Whether a fetch of this file should be followed by a prefetch of the next ones.</summary>
     public bool PrefetchFollows(string walName) => WalPrefetch.Follows(walName, OperationOptions.WalFetch(Settings));

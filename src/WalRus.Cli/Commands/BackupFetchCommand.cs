@@ -1,0 +1,199 @@
+using System.Globalization;
+using WalRus.Archiving;
+using WalRus.Backup;
+using WalRus.Cli.CommandLine;
+using WalRus.Cli.Terminal;
+using WalRus.Configuration;
+using WalRus.Postgres;
+using WalRus.WalG;
+
+namespace WalRus.Cli.Commands;
+
+/// <summary>
+/// <c>walrus backup-fetch DESTINATION NAME</c>: restores as wal-g does; with a <c>--target-...</c> flag it also chooses the
+/// backup (for LATEST), checks that the WAL is there and writes the recovery settings.
+/// </summary>
+internal static class BackupFetchCommand
+{
+    public static Command Definition { get; } = new()
+    {
+        Name = "backup-fetch",
+        Arguments = "destination_directory [backup_name | LATEST]",
+        Meaning = "Restore a base backup and, with a target, set up recovery to it",
+        MinimumArguments = 1,
+        MaximumArguments = 2,
+        Options =
+        [
+            new("mask", "only files that match this shell pattern", null, "pattern"),
+            new("restore-spec", "wal-g's tablespace specification, a JSON file", null, "file"),
+            new("target-user-data", "the backup with this user data", null, "json"),
+            new("restore-only", "not available yet", null, "databases"),
+            new("reverse-unpack", "no effect on a full backup"),
+            new("skip-redundant-tars", "no effect on a full backup"),
+            CommonOptions.TargetStorage,
+            new("tablespace-mapping", "OID=DIRECTORY, several separated by ','", null, "map"),
+            new("force", "empty a destination that holds a stopped data directory of the same cluster"),
+            new("target-time", "recover to this time (RFC 3339)", null, "time"),
+            new("target-lsn", "recover to this WAL position", null, "lsn"),
+            new("target-name", "recover to this named restore point", null, "name"),
+            new("target-xid", "recover to this transaction", null, "xid"),
+            new("target-immediate", "recover until the backup is consistent"),
+            new("target-exclusive", "stop just before the target"),
+            new("target-timeline", "latest, current or a number", null, "timeline"),
+            new("target-action", "pause, promote (the default) or shutdown", null, "action"),
+            new("recover", "write recovery settings without a target: to the end of the archive"),
+            new("standby", "make a standby"),
+            new("restore-command", "restore_command to write; by default this executable", null, "command"),
+            new("dry-run", "print the plan and do nothing"),
+        ],
+        RunAsync = RunAsync,
+    };
+
+    private static async Task<int> RunAsync(Invocation call, CancellationToken cancellationToken)
+    {
+        if (call.Value("restore-only") is not null)
+        {
+            throw new WalRusException(
+                ErrorCode.BackupDeltaUnsupported, "--restore-only is not available yet; nothing was done.", "wal-g works on the same archive.");
+        }
+
+        var engine = call.OpenEngine();
+        await using var close = engine.ConfigureAwait(false);
+        var name = await NameAsync(call, engine, cancellationToken).ConfigureAwait(false);
+        var recovery = Recovery(call);
+        RecoveryPlan? plan = null;
+        if (recovery is not null)
+        {
+            // "LATEST" with a target means the newest that can reach it.
+            plan = await engine.CreateRecoveryPlanner().RunAsync(
+                new RecoveryPlanRequest { Target = recovery.Target, BackupName = name == BackupCatalog.Latest ? null : name },
+                cancellationToken).ConfigureAwait(false);
+            foreach (var warning in plan.Warnings)
+            {
+                call.Log.Warning("RecoveryPlan", warning);
+            }
+        }
+
+        var backup = plan?.Backup ?? await engine.Backups.FindAsync(name, cancellationToken).ConfigureAwait(false);
+        if (call.Has("dry-run"))
+        {
+            PrintPlan(call, backup, plan, recovery);
+            return ExitCodes.Success;
+        }
+
+        using var progress = ProgressLine.OnTerminal(call.Log);
+        var result = await engine.CreateBackupFetch().RunAsync(
+            new BackupFetchRequest
+            {
+                Name = backup.Name,
+                Destination = call.Arguments[0],
+                Tablespaces = Tablespaces(call),
+                Force = call.Has("force"),
+                Mask = call.Value("mask"),
+                Recovery = recovery,
+                Progress = progress,
+            },
+            cancellationToken).ConfigureAwait(false);
+        progress?.Clear();
+        call.Log.Info("BackupFetched", $"Backup extraction complete: {result.Name}, {result.FileCount} files, {result.Bytes} bytes");
+        return ExitCodes.Success;
+    }
+
+    /// <summary>A name, "LATEST", or the name of the backup with the given user data: exactly one of the two selectors.</summary>
+    private static async Task<string> NameAsync(Invocation call, WalRusEngine engine, CancellationToken cancellationToken)
+    {
+        var userData = UserData.Parse(call.Value("target-user-data", SettingCatalog.FetchTargetUserData), "--target-user-data");
+        var named = call.Arguments.Count > 1 ? call.Arguments[1] : null;
+        return (named, userData) switch
+        {
+            (not null, null) => named,
+            (null, { } data) => (await engine.Backups.FindByUserDataAsync(data, cancellationToken).ConfigureAwait(false)).Name.ToString(),
+            (null, null) => throw new WalRusException(
+                ErrorCode.InvalidArgument, "backup-fetch needs a backup's name, LATEST, or --target-user-data.", "walrus backup-list shows the backups."),
+            _ => throw new WalRusException(
+                ErrorCode.InvalidArgument, "A backup's name and --target-user-data (WALG_FETCH_TARGET_USER_DATA) exclude each other.", "Give one of them."),
+        };
+    }
+
+    private static RecoverySettings? Recovery(Invocation call)
+    {
+        var target = new RecoveryTarget
+        {
+            Time = call.Value("target-time") is { } time ? ParseTime(time) : null,
+            Lsn = call.Value("target-lsn") is { } lsn ? ParseLsn(lsn) : null,
+            Name = call.Value("target-name"),
+            Xid = call.Value("target-xid") is { } xid ? ParseXid(xid) : null,
+            Immediate = call.Has("target-immediate"),
+            Inclusive = !call.Has("target-exclusive"),
+            Timeline = call.Value("target-timeline"),
+        };
+        var asked = target != new RecoveryTarget() || call.Has("recover") || call.Has("standby");
+        return !asked ? null : new RecoverySettings
+        {
+            Target = target,
+            Action = call.Value("target-action") is { } action ? ParseAction(action) : RecoveryAction.Promote,
+            Standby = call.Has("standby"),
+            RestoreCommand = call.Value("restore-command") ?? RestoreCommand.ForExecutable(
+                Environment.ProcessPath ?? "walrus", call.Value("config") is { } config ? Path.GetFullPath(config) : null),
+        };
+    }
+
+    private static IReadOnlyList<TablespaceTarget> Tablespaces(Invocation call)
+    {
+        if (call.Value("restore-spec") is { } file)
+        {
+            try
+            {
+                var spec = TablespaceSpec.ParseRestoreSpec(File.ReadAllBytes(file));
+                return [.. spec.Entries.Select(entry => new TablespaceTarget(entry.Name, entry.Location))];
+            }
+            catch (IOException failed)
+            {
+                throw new WalRusException(ErrorCode.FileNotFound, $"'{file}' cannot be read: {failed.Message}", null, failed);
+            }
+        }
+
+        return call.Value("tablespace-mapping") is not { } mapping ? [] :
+            [.. mapping.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(pair => pair.Split('=', 2) is [var oid, var folder]
+                ? new TablespaceTarget(oid, Path.GetFullPath(folder))
+                : throw new WalRusException(
+                    ErrorCode.TablespaceMappingInvalid, $"'{pair}' is not OID=DIRECTORY.", "For example --tablespace-mapping 16400=/mnt/ts1."))];
+    }
+
+    private static void PrintPlan(Invocation call, BackupDetail backup, RecoveryPlan? plan, RecoverySettings? recovery)
+    {
+        var output = call.Output;
+        output.WriteLine($"backup       {backup.Name}, finished {backup.FinishTime:yyyy-MM-ddTHH:mm:ssK}");
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"bytes        {backup.CompressedSize} to fetch, {backup.UncompressedSize} to write"));
+        output.WriteLine($"destination  {Path.GetFullPath(call.Arguments[0])}");
+        if (plan is not null && recovery is not null)
+        {
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"WAL          {plan.FirstSegment} to {plan.LastSegment}: {plan.SegmentCount} segments, timeline {string.Join(" > ", plan.Timelines)}"));
+            foreach (var (name, value) in RecoverySettingsWriter.Describe(recovery, backup.PgVersion))
+            {
+                output.WriteLine($"setting      {name} = {RecoverySettingsWriter.Quote(value)}");
+            }
+        }
+    }
+
+    private static DateTimeOffset ParseTime(string text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var time)
+            ? time : throw Invalid("target-time", text, "a time such as 2026-11-24T09:55:00Z");
+
+    private static Lsn ParseLsn(string text) =>
+        Lsn.TryParse(text, out var lsn) ? lsn : throw Invalid("target-lsn", text, "a WAL position such as 16/B374D848");
+
+    private static ulong ParseXid(string text) =>
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var xid)
+            ? xid : throw Invalid("target-xid", text, "a transaction id");
+
+    private static RecoveryAction ParseAction(string text) =>
+        Enum.TryParse<RecoveryAction>(text, ignoreCase: true, out var action) && Enum.IsDefined(action)
+            ? action : throw Invalid("target-action", text, "pause, promote or shutdown");
+
+    private static WalRusException Invalid(string flag, string text, string expected) =>
+        new(ErrorCode.RecoveryTargetInvalid, $"--{flag} '{text}' is not {expected}.");
+}

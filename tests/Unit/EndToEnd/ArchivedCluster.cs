@@ -1,0 +1,111 @@
+namespace WalRus.Tests.EndToEnd;
+
+/// <summary>A real server whose archive_command is walrus, with an archive in a folder or in a bucket.</summary>
+internal sealed class ArchivedCluster : IAsyncDisposable
+{
+    private readonly TemporaryFolder folder;
+
+    private ArchivedCluster(TemporaryFolder folder, PostgresCluster cluster, Dictionary<string, string> environment)
+    {
+        this.folder = folder;
+        Cluster = cluster;
+        Environment = environment;
+    }
+
+    public PostgresCluster Cluster { get; }
+
+    /// <summary>The settings every walrus command of this archive runs with.</summary>
+    public Dictionary<string, string> Environment { get; }
+
+    /// <summary>The archive's folder; empty when it is a bucket.</summary>
+    public string ArchiveFolder => folder["archive"];
+
+    /// <param name="major">PostgreSQL's major version.</param>
+    /// <param name="store">Settings that name another store than the folder; null for the folder.</param>
+    /// <param name="more">Settings on top, such as a codec or a key.</param>
+    public static async Task<ArchivedCluster> StartAsync(
+        int major, IReadOnlyDictionary<string, string>? store = null, IReadOnlyDictionary<string, string>? more = null)
+    {
+        var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["archive"]);
+        await GiveToServerAsync(folder.FullName);
+        var environment = new Dictionary<string, string>(store ?? new Dictionary<string, string>
+        {
+            ["WALG_FILE_PREFIX"] = folder["archive"],
+        });
+        foreach (var (name, value) in more ?? new Dictionary<string, string>())
+        {
+            environment[name] = value;
+        }
+
+        var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions
+        {
+            Major = major,
+            ArchiveCommand = $"\"{WalRusProgram.Path}\" wal-push \"%p\"",
+            Environment = environment,
+        });
+        environment["PGHOST"] = cluster.Host;
+        environment["PGPORT"] = $"{cluster.Port}";
+        environment["PGUSER"] = cluster.User;
+        return new ArchivedCluster(folder, cluster, environment);
+    }
+
+    /// <summary>The settings that name a bucket of the test's S3 server.</summary>
+    public static Dictionary<string, string> SettingsOf(S3Bucket bucket) => new()
+    {
+        ["WALG_S3_PREFIX"] = $"s3://{bucket.Name}/cluster",
+        ["AWS_ENDPOINT"] = S3Server.Endpoint.AbsoluteUri,
+        ["AWS_S3_FORCE_PATH_STYLE"] = "true",
+        ["AWS_REGION"] = "us-east-1",
+        ["AWS_ACCESS_KEY_ID"] = S3Server.Keys.AccessKeyId,
+        ["AWS_SECRET_ACCESS_KEY"] = S3Server.Keys.SecretAccessKey,
+    };
+
+    /// <summary>Runs a walrus command of this archive that must succeed.</summary>
+    public Task<string> WalRusAsync(params string[] arguments) => WalRusProgram.SucceedAsync(Environment, arguments);
+
+    /// <summary>Starts a server on a data directory that walrus restored, and waits until it has recovered.</summary>
+    public async Task<PostgresCluster> RecoverAsync(params string[] fetchArguments)
+    {
+        var restored = await PostgresCluster.OverExistingAsync(new PostgresClusterOptions
+        {
+            Major = Cluster.Major,
+            Archiving = false,
+            Environment = Environment,
+        });
+        try
+        {
+            await WalRusAsync(["backup-fetch", restored.DataDirectory, .. fetchArguments]);
+            restored.WriteSettings();
+            await restored.TakeOwnershipAsync();
+            await restored.StartAsync();
+            await PostgresCluster.UntilAsync(async () => !await restored.ScalarAsync<bool>("SELECT pg_is_in_recovery()"));
+            return restored;
+        }
+        catch
+        {
+            await restored.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Row counts and a hash of every value of a table.</summary>
+    public static Task<string> FingerprintAsync(PostgresCluster cluster, string table, string database = "postgres") =>
+        cluster.ScalarAsync<string>(
+            $"SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '-') FROM {table} AS t", database);
+
+    public async ValueTask DisposeAsync()
+    {
+        await Cluster.DisposeAsync();
+        folder.Dispose();
+    }
+
+    private static async Task GiveToServerAsync(string path)
+    {
+        if (PostgresPrograms.RunsAsPostgres)
+        {
+            using var chown = System.Diagnostics.Process.Start("chown", ["-R", "postgres:postgres", path]);
+            await chown.WaitForExitAsync();
+        }
+    }
+}
