@@ -40,6 +40,8 @@ public static class LogEvents
         Write(log, EventLevel.Debug, nameof(PrefetchFailed), $"Prefetching {name} failed: {reason}");
 
     // Backup
+    public static void BackupWarning(this IEventLog log, string message) =>
+        Write(log, EventLevel.Warning, nameof(BackupWarning), $"{message}");
 
     // Backup: restore
     public static void RestoreStarted(this IEventLog log, string backup, string destination, int tars) =>

@@ -119,27 +119,21 @@ internal sealed class PostgresPrograms
         return programs is not null && File.Exists(programs.PathOf("initdb")) ? programs : null;
     }
 
+    /// <summary>The script downloads what is missing into its cache; it may run several times at once.</summary>
     private static string? FromScript(int major)
     {
-        string[] scripts =
-        [
-            Path.Combine(Repository.Root, "tests/servers/postgres.sh"),
-            $"/work/shared/servers/{(major is 14 or 16 ? "pg-npm.sh" : "pg-debian.sh")}",
-        ];
-        var script = scripts.FirstOrDefault(File.Exists);
-        if (script is null || OperatingSystem.IsWindows())
+        if (OperatingSystem.IsWindows())
         {
             return null;
         }
 
-        // Two test runs at once must not install the same version twice.
-        var start = new ProcessStartInfo("flock")
+        var start = new ProcessStartInfo("bash")
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        string[] arguments = [Path.Combine(Path.GetTempPath(), "walrus-postgres.lock"), "bash", script, "bindir", $"{major}"];
+        string[] arguments = [Path.Combine(Repository.Root, "tests/servers/postgres.sh"), "bindir", $"{major}"];
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);
