@@ -43,6 +43,23 @@ public static class LogEvents
     public static void BackupWarning(this IEventLog log, string message) =>
         Write(log, EventLevel.Warning, nameof(BackupWarning), $"{message}");
 
+    public static void BackupSizeUnknown(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Debug, nameof(BackupSizeUnknown), $"The size to back up is not known: {reason}");
+
+    public static void BackupStarted(this IEventLog log, string name, string lsn, int version) =>
+        Write(log, EventLevel.Info, nameof(BackupStarted), $"Starting backup {name} at {lsn} on PostgreSQL {version / 10000}");
+
+    public static void BackupFinished(this IEventLog log, string name, long contentBytes, long storedBytes) =>
+        Write(log, EventLevel.Info, nameof(BackupFinished),
+            $"Wrote backup with name {name}: {contentBytes} bytes of files, {storedBytes} stored");
+
+    public static void BackupRemnantsLeft(this IEventLog log, string folder, string reason) =>
+        Write(log, EventLevel.Warning, nameof(BackupRemnantsLeft),
+            $"What the failed backup had stored in {folder} could not all be removed: {reason}");
+
+    public static void BackupTarStored(this IEventLog log, string tar, long contentBytes, long storedBytes) =>
+        Write(log, EventLevel.Info, nameof(BackupTarStored), $"Stored {tar}: {contentBytes} bytes of files, {storedBytes} stored");
+
     // Backup: restore
     public static void RestoreStarted(this IEventLog log, string backup, string destination, int tars) =>
         Write(log, EventLevel.Info, nameof(RestoreStarted), $"Restoring {backup} into {destination} from {tars} tar archives");

@@ -1,0 +1,132 @@
+using WalRus.Archiving;
+using WalRus.Storage;
+using WalRus.Streaming;
+using WalRus.WalG;
+
+namespace WalRus.Backup;
+
+/// <summary>
+/// A backup's name belongs to one run. On a primary names are never the same twice; on standbys they are, for backups
+/// that start from the same restartpoint, at the same time even on two machines: wal-g mixes their objects then. A run
+/// therefore puts a first, incomplete metadata.json where there was none, and keeps off a name that is taken.
+/// </summary>
+internal static class BackupClaim
+{
+    private const int MaxDocumentBytes = 1 << 20;
+
+    private const string StandbyHint =
+        "On a standby two backups need a restartpoint between them: run CHECKPOINT on the primary, wait a moment, try again.";
+
+    /// <summary>Takes the name, or says who has it.</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupExists"/>.</exception>
+    public static async Task TakeAsync(
+        Archive archive, BackupName name, BackupMetadata first, CancellationToken cancellationToken)
+    {
+        if (await archive.Store.HeadAsync(WalGLayout.Sentinel(name), cancellationToken).ConfigureAwait(false) is not null)
+        {
+            throw new WalRusException(ErrorCode.BackupExists, $"The archive already holds the backup {name}.", StandbyHint);
+        }
+
+        await RefuseRemnantsAsync(archive, name, cancellationToken).ConfigureAwait(false);
+        var document = first.ToJson();
+        var key = WalGLayout.Metadata(name);
+        try
+        {
+            var target = await archive.Store
+                .OpenWriteAsync(key, WriteCondition.IfAbsent, cancellationToken).ConfigureAwait(false);
+            await using (target.ConfigureAwait(false))
+            {
+                await target.WriteAsync(document, cancellationToken).ConfigureAwait(false);
+                await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (WalRusException taken) when (taken.Code == ErrorCode.ObjectExists)
+        {
+            // A store whose answer got lost says "exists" to the second try about the first.
+            var stored = await archive.ReadDocumentAsync(key, MaxDocumentBytes, cancellationToken).ConfigureAwait(false);
+            if (stored is null || !stored.AsSpan().SequenceEqual(document))
+            {
+                throw Taken(name, stored, taken);
+            }
+        }
+    }
+
+    /// <summary>Removes what a failed backup has stored. Only for a name that was taken; best effort, with its own deadline.</summary>
+    public static async Task RemoveAsync(Archive archive, BackupName name, TimeSpan limit, IEventLog log)
+    {
+        const int BatchSize = 500;
+        var folder = WalGLayout.BackupObjects(name);
+        using var deadline = new Deadline(limit, CancellationToken.None);
+        try
+        {
+            var batch = new List<ObjectKey>(BatchSize);
+            var request = new ListRequest { Folder = folder, Recursive = true };
+            await foreach (var entry in archive.Store.ListAsync(request, deadline.Token).ConfigureAwait(false))
+            {
+                batch.Add(entry.Key);
+                if (batch.Count == BatchSize)
+                {
+                    await DeleteAsync(archive, folder, batch, log, deadline.Token).ConfigureAwait(false);
+                }
+            }
+
+            await DeleteAsync(archive, folder, batch, log, deadline.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is WalRusException or OperationCanceledException)
+        {
+            // The failure that led here is what the caller must hear of.
+            log.BackupRemnantsLeft(folder, failure.Message);
+        }
+    }
+
+    private static async Task DeleteAsync(
+        Archive archive, string folder, List<ObjectKey> batch, IEventLog log, CancellationToken cancellationToken)
+    {
+        if (batch.Count > 0)
+        {
+            var result = await archive.Store.DeleteAsync(batch, cancellationToken).ConfigureAwait(false);
+            if (result.Failed.Count > 0)
+            {
+                log.BackupRemnantsLeft(folder, result.Failed[0].Reason);
+            }
+
+            batch.Clear();
+        }
+    }
+
+    /// <summary>Parts of an unfinished backup would be restored together with the new ones.</summary>
+    private static async Task RefuseRemnantsAsync(Archive archive, BackupName name, CancellationToken cancellationToken)
+    {
+        var request = new ListRequest { Folder = WalGLayout.BackupObjects(name), Recursive = true };
+        await foreach (var _ in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
+        {
+            var stored = await archive
+                .ReadDocumentAsync(WalGLayout.Metadata(name), MaxDocumentBytes, cancellationToken).ConfigureAwait(false);
+            throw Taken(name, stored, null);
+        }
+    }
+
+    private static WalRusException Taken(BackupName name, byte[]? metadata, Exception? inner)
+    {
+        var by = "";
+        if (metadata is not null)
+        {
+            try
+            {
+                var other = BackupMetadata.Parse(metadata);
+                by = $", begun on {other.Hostname} at {other.StartTime}";
+            }
+            catch (WalRusException)
+            {
+                // Who it was is only a help; that the name is taken is certain.
+                by = "";
+            }
+        }
+
+        return new WalRusException(
+            ErrorCode.BackupExists,
+            $"The archive holds a running or unfinished backup {name}{by}.",
+            $"If it runs, let it end. If it was broken off, delete the folder {WalGLayout.BackupObjects(name)}. {StandbyHint}",
+            inner);
+    }
+}

@@ -1,0 +1,232 @@
+using WalRus.Archiving;
+using WalRus.Storage;
+using WalRus.Streaming;
+using WalRus.WalG;
+
+namespace WalRus.Backup;
+
+/// <summary>
+/// Makes a base backup. Whatever happens before the sentinel is written, last of all: the server leaves backup mode, and
+/// what was stored is removed again. Memory is bounded by the number of lanes, whatever the number of files.
+/// </summary>
+public sealed class BackupPush
+{
+    /// <summary>How long cleaning up after a failure may take.</summary>
+    private static readonly TimeSpan CleanupLimit = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long the store may take for the sentinel, which is written whatever the caller's token says.</summary>
+    private static readonly TimeSpan SentinelLimit = TimeSpan.FromMinutes(5);
+
+    private readonly Archive archive;
+    private readonly BackupPushOptions options;
+    private readonly IEventLog log;
+    private readonly Func<BackupPushRequest, BackupWarnings, IBackupSource> openSource;
+
+    /// <param name="archive">Where the backup goes.</param>
+    /// <param name="postgres">The server, which runs on this machine.</param>
+    public BackupPush(Archive archive, PostgresConnectionSettings postgres, BackupPushOptions options, IEventLog log)
+        : this(
+            archive,
+            options,
+            log,
+            (request, warnings) => new DataDirectorySource(postgres, options, request, warnings, log))
+    {
+    }
+
+    internal BackupPush(
+        Archive archive,
+        BackupPushOptions options,
+        IEventLog log,
+        Func<BackupPushRequest, BackupWarnings, IBackupSource> openSource)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.DiskConcurrency);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.TarSizeThresholdBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.AliveCheckInterval, TimeSpan.Zero);
+        this.archive = archive;
+        this.options = options;
+        this.log = log;
+        this.openSource = openSource;
+    }
+
+    /// <exception cref="WalRusException">
+    /// <see cref="ErrorCode.PostgresUnreachable"/>, <see cref="ErrorCode.PostgresAuthenticationFailed"/>,
+    /// <see cref="ErrorCode.PostgresPrivilegeMissing"/>, <see cref="ErrorCode.PostgresVersionUnsupported"/>,
+    /// <see cref="ErrorCode.DataDirectoryMismatch"/>, <see cref="ErrorCode.BackupExists"/>,
+    /// <see cref="ErrorCode.PostgresConnectionLost"/>, <see cref="ErrorCode.PostgresTimelineChanged"/>, or a failure of a
+    /// file or of the store. There is no backup then.
+    /// </exception>
+    public async Task<BackupPushResult> RunAsync(BackupPushRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(request.DataDirectory);
+        var started = TimeProvider.System.GetTimestamp();
+        var startTime = WalGTime.FromDateTimeOffset(DateTimeOffset.UtcNow).RoundUpToMicroseconds();
+        var warnings = new BackupWarnings(log);
+        BackupName? claimed = null;
+        try
+        {
+            var source = openSource(request, warnings);
+            await using (source.ConfigureAwait(false))
+            {
+                var start = await source.StartAsync(cancellationToken).ConfigureAwait(false);
+                var name = BackupName.Full(start.Segment);
+                var draft = Draft(request, start, startTime);
+                log.BackupStarted(name.ToString(), start.Lsn.ToString(), start.PgVersion);
+                await BackupClaim.TakeAsync(archive, name, draft.ToMetadata(), cancellationToken).ConfigureAwait(false);
+                claimed = name;
+                using var metadata = options.WithoutFilesMetadata ? null : new FilesMetadataWriter(SpoolFolder());
+                var tars = new BackupTars(archive, name, metadata, log);
+                await source.CopyAsync(tars, cancellationToken).ConfigureAwait(false);
+                var end = await source.FinishAsync(tars, cancellationToken).ConfigureAwait(false);
+                var sentinel = Complete(draft, end, tars);
+                await StoreMetadataAsync(name, sentinel, metadata, cancellationToken).ConfigureAwait(false);
+
+                // From here on nothing is removed and cancelling comes too late: a sentinel may be there.
+                cancellationToken.ThrowIfCancellationRequested();
+                claimed = null;
+                await StoreSentinelAsync(name, sentinel, warnings).ConfigureAwait(false);
+                log.BackupFinished(name.ToString(), sentinel.UncompressedSize, sentinel.CompressedSize);
+                return await ResultAsync(name, sentinel, end, warnings, started).ConfigureAwait(false);
+            }
+        }
+        catch when (claimed is not null)
+        {
+            // The source is disposed by now: the server is out of backup mode.
+            await BackupClaim.RemoveAsync(archive, claimed.Value, CleanupLimit, log).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private BackupSentinel Draft(BackupPushRequest request, BackupSourceStart start, WalGTime startTime) => new()
+    {
+        StartLsn = start.Lsn,
+        PgVersion = start.PgVersion,
+        SystemIdentifier = start.SystemIdentifier,
+        UserData = request.UserData,
+        FilesMetadataDisabled = options.WithoutFilesMetadata,
+        StartTime = startTime,
+        Hostname = Environment.MachineName,
+        DataDirectory = start.DataDirectory,
+        IsPermanent = request.Permanent,
+    };
+
+    private static BackupSentinel Complete(BackupSentinel draft, BackupSourceEnd end, BackupTars tars) => draft with
+    {
+        FinishLsn = end.Lsn,
+        UncompressedSize = tars.ContentBytes,
+        CompressedSize = tars.StoredBytes,
+        DataCatalogSize = end.DataCatalogBytes,
+        Tablespaces = end.Tablespaces,
+        FinishTime = WalGTime.FromDateTimeOffset(DateTimeOffset.UtcNow).RoundUpToMicroseconds(),
+    };
+
+    private async Task StoreMetadataAsync(
+        BackupName name, BackupSentinel sentinel, FilesMetadataWriter? metadata, CancellationToken cancellationToken)
+    {
+        await archive
+            .WriteDocumentAsync(WalGLayout.Metadata(name), sentinel.ToMetadata().ToJson(), cancellationToken)
+            .ConfigureAwait(false);
+        if (metadata is not null)
+        {
+            var target = await archive.Store
+                .OpenWriteAsync(WalGLayout.FilesMetadata(name), WriteCondition.None, cancellationToken)
+                .ConfigureAwait(false);
+            await using (target.ConfigureAwait(false))
+            {
+                await metadata.WriteToAsync(target, cancellationToken).ConfigureAwait(false);
+                await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>
+    /// With this the backup begins to exist. When the store fails and does not know whether it took the sentinel, it is
+    /// asked; whatever it says, everything the sentinel stands for is kept.
+    /// </summary>
+    private async Task StoreSentinelAsync(BackupName name, BackupSentinel sentinel, BackupWarnings warnings)
+    {
+        var key = WalGLayout.Sentinel(name);
+        using var limit = new Deadline(SentinelLimit, CancellationToken.None);
+        try
+        {
+            await archive.WriteDocumentAsync(key, sentinel.ToJson(), limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is WalRusException or OperationCanceledException)
+        {
+            if (!await IsStoredAsync(key).ConfigureAwait(false))
+            {
+                log.BackupRemnantsLeft(WalGLayout.BackupObjects(name), "its sentinel may still arrive in the store");
+                throw failure as WalRusException ?? new WalRusException(
+                    ErrorCode.DeadlineExceeded, $"The store did not take '{key}' within {SentinelLimit.TotalMinutes:0} min.", null, failure);
+            }
+
+            warnings.Add($"The store reported a failure for '{key}', but holds it: {failure.Message}");
+        }
+    }
+
+    private async Task<bool> IsStoredAsync(ObjectKey key)
+    {
+        using var limit = new Deadline(CleanupLimit, CancellationToken.None);
+        try
+        {
+            return await archive.Store.HeadAsync(key, limit.Token).ConfigureAwait(false) is not null;
+        }
+        catch (Exception failure) when (failure is WalRusException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<BackupPushResult> ResultAsync(
+        BackupName name, BackupSentinel sentinel, BackupSourceEnd end, BackupWarnings warnings, long started) => new()
+    {
+        Backup = new BackupDetail
+        {
+            Name = name,
+            Modified = await ModifiedAsync(name).ConfigureAwait(false),
+            StorageName = archive.Store.Name,
+            StartTime = sentinel.StartTime.ToDateTimeOffset(),
+            FinishTime = sentinel.FinishTime.ToDateTimeOffset(),
+            Hostname = sentinel.Hostname,
+            DataDirectory = sentinel.DataDirectory,
+            PgVersion = sentinel.PgVersion,
+            StartLsn = sentinel.StartLsn ?? default,
+            FinishLsn = sentinel.FinishLsn ?? default,
+            IsPermanent = sentinel.IsPermanent,
+            SystemIdentifier = sentinel.SystemIdentifier,
+            UncompressedSize = sentinel.UncompressedSize,
+            CompressedSize = sentinel.CompressedSize,
+            UserData = sentinel.UserData,
+        },
+        Duration = TimeProvider.System.GetElapsedTime(started),
+        FileCount = end.FileCount,
+        VanishedFileCount = end.VanishedFileCount,
+        CorruptBlockCount = end.CorruptBlockCount,
+        ChecksumsVerified = end.ChecksumsVerified,
+        Warnings = warnings.ToList(),
+    };
+
+    /// <summary>By the store's clock. The backup exists by now: not knowing this must not make it a failure.</summary>
+    private async Task<DateTimeOffset> ModifiedAsync(BackupName name)
+    {
+        using var limit = new Deadline(TimeSpan.FromSeconds(30), CancellationToken.None);
+        try
+        {
+            var info = await archive.Store.HeadAsync(WalGLayout.Sentinel(name), limit.Token).ConfigureAwait(false);
+            return info?.LastModified ?? DateTimeOffset.UtcNow;
+        }
+        catch (Exception failure) when (failure is WalRusException or OperationCanceledException)
+        {
+            return DateTimeOffset.UtcNow;
+        }
+    }
+
+    /// <summary>
+    /// Where descriptions of files wait: for a million files some hundred megabytes, so not in a /tmp that may be memory.
+    /// </summary>
+    private static string SpoolFolder()
+    {
+        const string Persistent = "/var/tmp";
+        var temporary = Path.GetTempPath();
+        return OperatingSystem.IsLinux() && temporary is "/tmp/" && Directory.Exists(Persistent) ? Persistent : temporary;
+    }
+}

@@ -1,0 +1,62 @@
+using WalRus.Archiving;
+using WalRus.Streaming.Tar;
+using WalRus.WalG;
+
+namespace WalRus.Backup;
+
+/// <summary>
+/// One tar object of a backup while it is built: tar, compression, encryption and store, and the list of its members.
+/// Nothing is visible until <see cref="CompleteAsync"/>; disposing before that leaves nothing.
+/// </summary>
+internal sealed class BackupTar : IAsyncDisposable
+{
+    private readonly BackupTars owner;
+    private readonly ArchiveWriter target;
+    private readonly TarFileSetWriter? members;
+    private long contentBytes;
+
+    internal BackupTar(BackupTars owner, ArchiveWriter target, Memory<byte> buffer, TarFileSetWriter? members)
+    {
+        this.owner = owner;
+        this.target = target;
+        this.members = members;
+        Tar = new TarWriter(target, buffer);
+    }
+
+    public TarWriter Tar { get; }
+
+    /// <summary>Sum of the members' sizes.</summary>
+    public long ContentBytes => contentBytes;
+
+    /// <summary>Begins a member; its content follows through <see cref="Tar"/>.</summary>
+    public async ValueTask BeginAsync(TarEntry entry, TarOwner account, CancellationToken cancellationToken)
+    {
+        await Tar.BeginMemberAsync(entry, account, cancellationToken).ConfigureAwait(false);
+        members?.Add(entry.Name);
+        contentBytes += entry.SizeBytes;
+    }
+
+    /// <summary>Adds a member whose content is at hand.</summary>
+    public async ValueTask AddAsync(
+        TarEntry entry, TarOwner account, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        await BeginAsync(entry, account, cancellationToken).ConfigureAwait(false);
+        await Tar.WriteContentAsync(content, cancellationToken).ConfigureAwait(false);
+        await Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Ends the tar: durable and visible when this returns.</summary>
+    public async ValueTask CompleteAsync(CancellationToken cancellationToken)
+    {
+        await Tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        members?.Dispose();
+        owner.Count(target.Key, contentBytes, target.BytesOut);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        members?.Dispose();
+        await target.DisposeAsync().ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,47 @@
+using WalRus.Postgres;
+using WalRus.WalG;
+
+namespace WalRus.Backup;
+
+/// <summary>Where a base backup's bytes come from. Used once, in this order: start, copy, finish.</summary>
+/// <remarks>Disposing at any point gives up: the server is no longer in backup mode because of this source.</remarks>
+internal interface IBackupSource : IAsyncDisposable
+{
+    /// <summary>Checks that a backup can be made, and begins it on the server.</summary>
+    Task<BackupSourceStart> StartAsync(CancellationToken cancellationToken);
+
+    /// <summary>Puts all data files into tars, and their descriptions into the metadata.</summary>
+    Task CopyAsync(BackupTars tars, CancellationToken cancellationToken);
+
+    /// <summary>Ends the backup on the server, and stores what must come last: the control file and the label.</summary>
+    /// <exception cref="WalRusException">
+    /// <see cref="ErrorCode.PostgresTimelineChanged"/>: what was copied is of two timelines and no backup.
+    /// </exception>
+    Task<BackupSourceEnd> FinishAsync(BackupTars tars, CancellationToken cancellationToken);
+}
+
+/// <summary>How a backup began.</summary>
+/// <param name="Segment">The segment the backup is named after.</param>
+/// <param name="DataDirectory">The server's, links resolved.</param>
+internal sealed record BackupSourceStart(
+    Lsn Lsn, WalFileName Segment, int PgVersion, ulong? SystemIdentifier, string DataDirectory);
+
+/// <summary>How a backup ended.</summary>
+internal sealed record BackupSourceEnd
+{
+    public required Lsn Lsn { get; init; }
+
+    /// <summary>Bytes on disk of everything walked; 0 where not known.</summary>
+    public long DataCatalogBytes { get; init; }
+
+    /// <summary>Null when there are none and the source's format leaves the key out.</summary>
+    public TablespaceSpec? Tablespaces { get; init; }
+
+    public long FileCount { get; init; }
+
+    public long VanishedFileCount { get; init; }
+
+    public long CorruptBlockCount { get; init; }
+
+    public bool ChecksumsVerified { get; init; }
+}
