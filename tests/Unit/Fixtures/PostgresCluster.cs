@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Npgsql;
+using WalRus.Backup;
 
 namespace WalRus.Tests;
 
@@ -167,6 +168,16 @@ internal sealed class PostgresCluster : IAsyncDisposable
             Timeout = 10,
             CommandTimeout = 120,
         }.ConnectionString;
+
+    /// <summary>The same for the engine.</summary>
+    public PostgresConnectionSettings Settings(string? user = null, string? password = null) => new()
+    {
+        Endpoints = [new PostgresEndpoint(Host, Port)],
+        User = user ?? User,
+        Password = password ?? options.Password,
+        Database = "postgres",
+        SslMode = PostgresSslMode.Disable,
+    };
 
     public async Task<NpgsqlConnection> ConnectAsync(string database = "postgres", string? user = null)
     {
