@@ -35,9 +35,9 @@ public class S3StoreContractTests : ObjectStoreContract
     protected override async ValueTask<IReadOnlyList<string>> GarbageAsync() => await bucket!.UnfinishedUploadsAsync();
 }
 
-/// <summary>The contract with the older listing, plain deletes and no prefix.</summary>
+/// <summary>The contract with the older listing, small deletes, no prefix and no parallel parts.</summary>
 public sealed class S3StoreOldProtocolContractTests : S3StoreContractTests
 {
     private protected override S3StoreOptions OptionsOf(S3Bucket from) =>
-        from.Options() with { ListV1 = true, DeleteBatchSize = 1, Disable100Continue = true, UploadConcurrency = 1 };
+        from.Options() with { ListV1 = true, DeleteBatchSize = 100, Disable100Continue = true, UploadConcurrency = 1 };
 }

@@ -10,8 +10,11 @@ internal sealed class ManualTime : TimeProvider
     private readonly List<Timer> timers = [];
     private DateTimeOffset now = new(2024, 5, 6, 7, 8, 9, TimeSpan.Zero);
 
-    /// <summary>True: the clock jumps ahead whenever a timer is waiting.</summary>
+    /// <summary>True: the clock jumps ahead whenever a timer of less than <see cref="LongestJump"/> is waiting.</summary>
     public bool AutoAdvance { get; init; }
+
+    /// <summary>Longer timers are deadlines, which come only when the waits before them add up to them.</summary>
+    public TimeSpan LongestJump { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>What timers were set to wait for, in order.</summary>
     public List<TimeSpan> Waits { get; } = [];
@@ -69,7 +72,7 @@ internal sealed class ManualTime : TimeProvider
                 time.Waits.Add(dueTime);
             }
 
-            if (time.AutoAdvance)
+            if (time.AutoAdvance && dueTime < time.LongestJump)
             {
                 ThreadPool.QueueUserWorkItem(_ => time.Advance(TimeSpan.FromTicks(Math.Max(0, (Due - time.GetUtcNow()).Ticks))));
             }

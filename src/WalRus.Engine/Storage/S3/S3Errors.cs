@@ -73,6 +73,8 @@ internal static class S3Errors
         "NoSuchBucket" => (
             ErrorCode.StoreNotFound, $"Create the bucket '{store.Bucket}', or correct WALG_S3_PREFIX or AWS_ENDPOINT.", false),
         "NoSuchKey" => (ErrorCode.ObjectNotFound, null, false),
+        "NoSuchUpload" => (
+            ErrorCode.StoreFailed, "Something removed the unfinished upload (a lifecycle rule?); write the object again.", false),
         "PreconditionFailed" => (ErrorCode.ObjectExists, null, false),
         "AccessDenied" or "AllAccessDisabled" or "AccountProblem" => (
             ErrorCode.StoreAccessDenied,

@@ -1,3 +1,4 @@
+using System.Net;
 using Amazon.S3;
 using Amazon.S3.Model;
 
@@ -17,7 +18,7 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
 
     /// <summary>Sends until it succeeds or fails for good.</summary>
     /// <param name="operation">"Putting 'x'".</param>
-    /// <param name="send">One try, from its client, number and guard.</param>
+    /// <param name="send">One try, through its client and under its guard.</param>
     public ValueTask<T> SendAsync<T>(
         string operation, Func<S3Try, Task<T>> send, CancellationToken cancellationToken) =>
         SendAsync(operation, send, (options.Retry, options.RequestTimeout), cancellationToken);
@@ -28,16 +29,16 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
         (RetryPolicy Retry, TimeSpan Stall) limits,
         CancellationToken cancellationToken)
     {
-        var result = await limits.Retry.RunAsync(
-            operation,
-            async (number, token) =>
-            {
-                using var guard = new StallGuard(limits.Stall, token);
-                return await TryOnceAsync(operation, number, send, guard).ConfigureAwait(false);
-            },
-            cancellationToken).ConfigureAwait(false);
-        bucketSeen = true;
-        return result;
+        try
+        {
+            return await SendUnexplainedAsync(operation, send, limits, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException refused) when (S3Errors.StatusOf(refused) == HttpStatusCode.MethodNotAllowed)
+        {
+            // Ceph's word for listing a bucket that is not there.
+            await ConfirmBucketAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
     }
 
     /// <summary>
@@ -53,10 +54,11 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
 
         try
         {
-            await SendAsync(
+            await SendUnexplainedAsync(
                 $"Looking for bucket '{options.Bucket}'",
                 request => request.Client.HeadBucketAsync(
                     new HeadBucketRequest { BucketName = options.Bucket }, request.Token),
+                (options.Retry, options.RequestTimeout),
                 cancellationToken).ConfigureAwait(false);
         }
         catch (WalRusException absent) when (absent.Code is ErrorCode.ObjectNotFound or ErrorCode.StoreNotFound)
@@ -81,13 +83,31 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    private async ValueTask<T> SendUnexplainedAsync<T>(
+        string operation,
+        Func<S3Try, Task<T>> send,
+        (RetryPolicy Retry, TimeSpan Stall) limits,
+        CancellationToken cancellationToken)
+    {
+        var result = await limits.Retry.RunAsync(
+            operation,
+            async (_, token) =>
+            {
+                using var guard = new StallGuard(limits.Stall, token);
+                return await TryOnceAsync(operation, send, guard).ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
+        bucketSeen = true;
+        return result;
+    }
+
     private async ValueTask<T> TryOnceAsync<T>(
-        string operation, int number, Func<S3Try, Task<T>> send, StallGuard guard)
+        string operation, Func<S3Try, Task<T>> send, StallGuard guard)
     {
         try
         {
             var ready = await ClientAsync(guard.Token).ConfigureAwait(false);
-            return await send(new S3Try(ready, number, guard)).ConfigureAwait(false);
+            return await send(new S3Try(ready, guard)).ConfigureAwait(false);
         }
         catch (Exception) when (guard.HasStalled)
         {
@@ -125,9 +145,8 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
 
 /// <summary>One try of a request.</summary>
 /// <param name="Client">Through which to send.</param>
-/// <param name="Number">From 1.</param>
 /// <param name="Guard">To be told of bytes that move.</param>
-internal readonly record struct S3Try(AmazonS3Client Client, int Number, StallGuard Guard)
+internal readonly record struct S3Try(AmazonS3Client Client, StallGuard Guard)
 {
     public CancellationToken Token => Guard.Token;
 }

@@ -57,7 +57,7 @@ public sealed record S3StoreOptions
     public ReadOnlyMemory<byte>? CustomerKey { get; init; }
 
     /// <summary>
-    /// Size of the first parts; larger ones follow when an object needs more than a thousand (<see cref="S3PartSizes"/>).
+    /// Size of the first parts; larger ones follow when an object needs more than 950 (<see cref="S3PartSizes"/>).
     /// An object up to this size is one request and one buffer.
     /// </summary>
     public int PartSizeBytes { get; init; } = SmallestPartBytes;

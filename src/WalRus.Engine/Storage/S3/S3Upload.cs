@@ -25,14 +25,12 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
     {
         var operation = $"Putting '{fullKey}'";
         var hash = HashOf(content);
-        var tries = 0;
         try
         {
             await requests.SendAsync(
                 operation,
                 async request =>
                 {
-                    tries = request.Number;
                     using var body = new BodyStream(content, hash, request.Guard);
                     return await request.Client.PutObjectAsync(PutRequest(body), request.Token).ConfigureAwait(false);
                 },
@@ -40,7 +38,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
         }
         catch (WalRusException taken) when (taken.Code == ErrorCode.ObjectExists)
         {
-            await AcceptOwnAsync(taken, tries > 1, cancellationToken).ConfigureAwait(false);
+            await AcceptOwnAsync(taken, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -98,7 +96,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
             refused.Code == ErrorCode.ObjectExists || S3Errors.CodeOf(refused) == "NoSuchUpload")
         {
             // The upload is gone once a try succeeded whose answer was lost.
-            await AcceptOwnAsync(refused, mayBeOwn: true, cancellationToken).ConfigureAwait(false);
+            await AcceptOwnAsync(refused, cancellationToken).ConfigureAwait(false);
         }
 
         uploadId = null;
@@ -206,23 +204,23 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
         throw Taken(null);
     }
 
-    /// <summary>Returns when the object that is there is the one this upload wrote.</summary>
-    private async ValueTask AcceptOwnAsync(WalRusException refused, bool mayBeOwn, CancellationToken cancellationToken)
+    /// <summary>
+    /// Returns when the object that is there is the one this upload wrote: by a try whose answer was lost, which can also
+    /// be one that HttpClient repeated by itself when a connection broke before any answer.
+    /// </summary>
+    private async ValueTask AcceptOwnAsync(WalRusException refused, CancellationToken cancellationToken)
     {
-        if (mayBeOwn)
+        try
         {
-            try
+            var found = await S3ObjectStore.HeadAsync(requests, fullKey, cancellationToken).ConfigureAwait(false);
+            if (found.Metadata[WriteIdName] == writeId)
             {
-                var found = await S3ObjectStore.HeadAsync(requests, fullKey, cancellationToken).ConfigureAwait(false);
-                if (found.Metadata[WriteIdName] == writeId)
-                {
-                    return;
-                }
+                return;
             }
-            catch (WalRusException absent) when (absent.Code == ErrorCode.ObjectNotFound)
-            {
-                throw refused;
-            }
+        }
+        catch (WalRusException absent) when (absent.Code == ErrorCode.ObjectNotFound)
+        {
+            throw refused;
         }
 
         throw refused.Code == ErrorCode.ObjectExists ? Taken(refused) : refused;

@@ -189,14 +189,24 @@ internal sealed class S3WriteStream : OutputStream
         }
     }
 
+    /// <summary>Waits until no part is under way, by taking every slot and giving them all back.</summary>
     private async ValueTask AwaitPartsAsync(CancellationToken cancellationToken)
     {
-        for (var slot = 0; slot < upload.Options.UploadConcurrency; slot++)
+        var taken = 0;
+        try
         {
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            for (; taken < upload.Options.UploadConcurrency; taken++)
+            {
+                await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
-
-        slots.Release(upload.Options.UploadConcurrency);
+        finally
+        {
+            if (taken > 0)
+            {
+                slots.Release(taken);
+            }
+        }
     }
 
     private async ValueTask AbandonAsync()
