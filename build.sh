@@ -73,7 +73,8 @@ module() {
 run_tests() {
   tools
   [ -x artifacts/bin/walrus ] && [ -z "$(newer_than artifacts/bin/walrus)" ] || build
-  [ -d artifacts/module/WalRus/bin ] || module
+  local manifest=artifacts/module/WalRus/WalRus.psd1
+  [ -e "$manifest" ] && [ -z "$(newer_than "$manifest")$(find module -newer "$manifest" -type f | head -1)" ] || module
   need gnupg command -v gpg
   postgres
   say "Tests"

@@ -16,7 +16,7 @@ Get-ChildItem env: | Where-Object Name -Match '^(WALG_|WALE_|AWS_|PG[A-Z]+$|WALR
     ForEach-Object { Remove-Item "env:$($_.Name)" }
 
 if (-not (Test-Path $ModulePath)) {
-    throw "The module is not built: $ModulePath is missing. './build.sh module' makes it."
+    throw "The module is not built: $ModulePath is missing. './build.sh build' makes it."
 }
 
 Import-Module $ModulePath
@@ -170,10 +170,14 @@ function Invoke-Postgres {
 function New-Postgres {
     param([int] $Major = 15, [string] $ArchiveCommand = '', [hashtable] $Environment = @{}, [int] $SegmentMegabytes = 1)
     $server = New-PostgresFolder -Major $Major -Environment $Environment
-    Invoke-Postgres $server initdb @(
-        '-D', $server.Data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '-k', "--wal-segsize=$SegmentMegabytes") | Out-Null
-    Set-PostgresConfiguration $server $ArchiveCommand
+    Initialize-Postgres $server $ArchiveCommand $SegmentMegabytes
     $server
+}
+
+function Initialize-Postgres([pscustomobject] $Server, [string] $ArchiveCommand = '', [int] $SegmentMegabytes = 1) {
+    Invoke-Postgres $Server initdb @(
+        '-D', $Server.Data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '-k', "--wal-segsize=$SegmentMegabytes") | Out-Null
+    Set-PostgresConfiguration $Server $ArchiveCommand
 }
 
 <# The folder of a cluster whose data directory a test restores itself. #>

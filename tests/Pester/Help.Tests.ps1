@@ -1,0 +1,71 @@
+BeforeDiscovery {
+    . $PSScriptRoot/Common.ps1
+    $commands = @(Get-Command -Module WalRus | ForEach-Object { @{ Command = $_.Name } })
+}
+
+BeforeAll {
+    . $PSScriptRoot/Common.ps1
+    $common = [Management.Automation.Cmdlet]::CommonParameters + [Management.Automation.Cmdlet]::OptionalCommonParameters
+}
+
+Describe 'Help of <Command>' -ForEach $commands {
+    BeforeAll {
+        $help = Get-Help $Command -Full
+    }
+
+    It 'has a synopsis and a description' {
+        $help.Synopsis | Should -Not -Match "^\s*$Command" -Because 'that would be the generated syntax'
+        $help.Synopsis | Should -Match '\.$'
+        ($help.description | Out-String).Trim().Length | Should -BeGreaterThan 80
+    }
+
+    It 'describes every parameter, and no other' {
+        $parameters = (Get-Command $Command).Parameters.Values.Where({ $_.Name -notin $common }).Name | Sort-Object
+        $described = $help.parameters.parameter | Where-Object { $_.name -notin 'WhatIf', 'Confirm' }
+        $described.name | Sort-Object | Should -Be $parameters
+        foreach ($one in $described) {
+            ($one.description | Out-String).Trim() | Should -Not -BeNullOrEmpty -Because "-$($one.name) needs a description"
+        }
+    }
+
+    It 'says of each parameter what is true' {
+        foreach ($one in $help.parameters.parameter | Where-Object name -NotIn WhatIf, Confirm) {
+            $real = (Get-Command $Command).Parameters[$one.name]
+            $sets = @($real.ParameterSets.Values)
+            "$($one.name) $($one.required)" | Should -Be "$($one.name) $((@($sets.IsMandatory) -contains $true).ToString().ToLowerInvariant())"
+            "$($one.name) $($one.pipelineInput)" | Should -Match $(
+                @($sets.ValueFromPipeline) -contains $true -or @($sets.ValueFromPipelineByPropertyName) -contains $true ? ' true' : ' false')
+        }
+    }
+
+    It 'has three examples that say what they do' {
+        $examples = @($help.examples.example)
+        $examples.Count | Should -BeGreaterOrEqual 3
+        foreach ($example in $examples) {
+            "$($example.code)" | Should -Match ([regex]::Escape($Command))
+            ($example.remarks | Out-String).Trim() | Should -Not -BeNullOrEmpty
+            $errors = $null
+            $null = [Management.Automation.Language.Parser]::ParseInput("$($example.code)", [ref] $null, [ref] $errors)
+            $errors | Should -BeNullOrEmpty
+        }
+    }
+
+    It 'uses only parameters that there are in its examples' {
+        foreach ($example in @($help.examples.example)) {
+            $ast = [Management.Automation.Language.Parser]::ParseInput("$($example.code)", [ref] $null, [ref] $null)
+            foreach ($call in $ast.FindAll({ $args[0] -is [Management.Automation.Language.CommandAst] }, $true)) {
+                $called = Get-Command -Module WalRus $call.GetCommandName() -ErrorAction Ignore
+                if (-not $called) { continue }
+                foreach ($parameter in $call.CommandElements.Where({ $_ -is [Management.Automation.Language.CommandParameterAst] })) {
+                    $called.Parameters.Keys | Should -Contain $parameter.ParameterName
+                }
+            }
+        }
+    }
+}
+
+Describe 'about_WalRus' {
+    It 'is found' {
+        Get-Help about_WalRus | Out-String | Should -Match 'archive_command'
+    }
+}

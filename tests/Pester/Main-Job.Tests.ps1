@@ -1,0 +1,79 @@
+# The main job with nothing but cmdlets: archive, back up, change, destroy, restore to a moment, compare.
+BeforeDiscovery {
+    . $PSScriptRoot/Common.ps1
+    $missing = -not (Get-Command New-BaseBackup, Restore-PgBackup -ErrorAction Ignore) -or -not (Find-PostgresBin)
+    $ways = @(
+        @{ Way = 'pwsh with the module'; Store = 'a folder' }
+        @{ Way = 'the walrus executable'; Store = 'a folder' }
+        @{ Way = 'pwsh with the module'; Store = 'a bucket' }
+    )
+}
+
+BeforeAll {
+    . $PSScriptRoot/Common.ps1
+
+    function Get-Fingerprint($Server) {
+        Invoke-Sql $Server "SELECT count(*) || ' ' || md5(string_agg(t::text, '' ORDER BY t::text)) FROM orders AS t"
+    }
+}
+
+AfterAll {
+    Stop-S3
+}
+
+Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$missing {
+    BeforeAll {
+        $server = $restored = $null
+    }
+
+    AfterAll {
+        Remove-Postgres $server
+        Remove-Postgres $restored
+    }
+
+    It 'brings back what was there at a named moment' {
+        if ($Way -like '*executable' -and -not (Test-Path $Executable)) { Set-ItResult -Skipped -Because "$Executable is not built" }
+        $setting = $Store -eq 'a bucket' ? (New-S3Archive) : @{}
+        if ($null -eq $setting) { Set-ItResult -Skipped -Because $NoS3 }
+        if ($setting.Count -and -not (Test-S3Store $setting)) { Set-ItResult -Skipped -Because 'this build of the engine does not open S3 stores' }
+        $archiveCommand, $restoreCommand = if ($Way -like '*executable') {
+            "$Executable wal-push `"%p`""
+            "$Executable wal-fetch `"%f`" `"%p`""
+        }
+        else {
+            "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`""
+            "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Restore-WalSegment '%f' '%p'`""
+        }
+
+        $server = New-PostgresFolder
+        if (-not $setting.Count) { $setting = @{ WALG_FILE_PREFIX = $server.Archive } }
+        $setting.GetEnumerator() | ForEach-Object { $server.Environment[$_.Key] = $_.Value }
+        Initialize-Postgres $server $archiveCommand
+        Start-Postgres $server
+        $connection = @{ PGHOST = $server.Folder; PGPORT = '5432'; PGUSER = 'postgres'; PGDATABASE = 'postgres' }
+
+        Invoke-Sql $server 'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS note FROM generate_series(1, 5000) AS n' | Out-Null
+        $backup = New-BaseBackup $server.Data -Setting ($setting + $connection) -WarningAction SilentlyContinue
+        Invoke-Sql $server "UPDATE orders SET note = 'changed' WHERE id % 3 = 0; INSERT INTO orders SELECT n, 'more' FROM generate_series(5001, 6000) AS n" | Out-Null
+        $expected = Get-Fingerprint $server
+        Invoke-Sql $server "SELECT pg_create_restore_point('the_moment')" | Out-Null
+        Invoke-Sql $server 'DELETE FROM orders WHERE id > 10' | Out-Null
+        $last = Invoke-Sql $server 'SELECT pg_walfile_name(pg_switch_wal())'
+        Wait-Sql $server "SELECT coalesce(last_archived_wal >= '$last', false) FROM pg_stat_archiver"
+        Stop-PostgresHard $server
+        Remove-Item $server.Data -Recurse -Force
+
+        $restored = New-PostgresFolder
+        $setting.GetEnumerator() | ForEach-Object { $restored.Environment[$_.Key] = $_.Value }
+        $result = Restore-PgBackup $restored.Data -TargetName the_moment -RestoreCommand $restoreCommand -Setting $setting -Confirm:$false
+        $result.DataDirectory | Should -BeExactly $restored.Data
+        "$($result.Name)" | Should -BeExactly $backup.Name
+        Set-PostgresConfiguration $restored ''
+        Grant-ToPostgres $restored.Folder
+        & chmod 700 $restored.Data
+        Start-Postgres $restored
+        Wait-Sql $restored 'SELECT NOT pg_is_in_recovery()'
+        Get-Fingerprint $restored | Should -BeExactly $expected
+        Invoke-Sql $restored "INSERT INTO orders VALUES (-1, 'writable')" | Out-Null
+    }
+}
