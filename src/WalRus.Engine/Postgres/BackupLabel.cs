@@ -16,8 +16,11 @@ public sealed partial record BackupLabel
 
     public WalFileName StartSegment { get; private init; }
 
-    /// <summary>Only in the history file.</summary>
+    /// <summary>Only in the history file, which the archive gets when the backup ends.</summary>
     public Lsn? StopLsn { get; private init; }
+
+    /// <summary>The segment that holds <see cref="StopLsn"/>; only in the history file.</summary>
+    public WalFileName? StopSegment { get; private init; }
 
     public Lsn? Checkpoint { get; private init; }
 
@@ -27,6 +30,12 @@ public sealed partial record BackupLabel
     public bool FromStandby { get; private init; }
 
     public string Label { get; private init; } = "";
+
+    /// <summary>As PostgreSQL printed it, in the server's log_timezone ("2026-11-22 21:08:51 UTC").</summary>
+    public string StartTime { get; private init; } = "";
+
+    /// <summary>For PostgreSQL's own incremental backups (17 and later) the start LSN of the one before; else null.</summary>
+    public Lsn? IncrementalFrom { get; private init; }
 
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>: the start location is missing or malformed.</exception>
     public static BackupLabel Parse(ReadOnlySpan<byte> file)
@@ -54,6 +63,9 @@ public sealed partial record BackupLabel
             StartLsn = startLsn,
             StartSegment = segment,
             StopLsn = stop.Success && Lsn.TryParse(stop.Groups[1].Value, out var stopLsn) ? stopLsn : null,
+            StopSegment = stop.Success && WalFileName.TryParse(stop.Groups[2].Value, out var stopSegment) ? stopSegment : null,
+            StartTime = lines.GetValueOrDefault("START TIME", ""),
+            IncrementalFrom = Lsn.TryParse(lines.GetValueOrDefault("INCREMENTAL FROM LSN"), out var from) ? from : null,
             Checkpoint = Lsn.TryParse(lines.GetValueOrDefault("CHECKPOINT LOCATION"), out var checkpoint) ? checkpoint : null,
             Timeline = uint.TryParse(
                 lines.GetValueOrDefault("START TIMELINE"), NumberStyles.None, CultureInfo.InvariantCulture, out var timeline)

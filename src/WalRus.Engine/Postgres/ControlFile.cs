@@ -14,6 +14,14 @@ public enum ClusterState
     InProduction = 6,
 }
 
+/// <summary>PostgreSQL's WalLevel, by its numbers since 9.6.</summary>
+public enum WalLevel
+{
+    Minimal = 0,
+    Replica = 1,
+    Logical = 2,
+}
+
 /// <summary>
 /// <c>global/pg_control</c> of PostgreSQL 13 to 18 on a little-endian machine. Source: PostgreSQL's pg_control.h
 /// (ControlFileData); the checksum, which closes the structure, tells which layout a file has.
@@ -31,6 +39,12 @@ public sealed record ControlFile
     private const int CheckpointOffset = 32;
     private const int RedoOffset = 40;
     private const int TimelineOffset = 48;
+    private const int MinimumRecoveryOffset = 136;
+    private const int MinimumRecoveryTimelineOffset = 144;
+    private const int BackupStartOffset = 152;
+    private const int BackupEndOffset = 160;
+    private const int BackupEndRequiredOffset = 168;
+    private const int WalLevelOffset = 172;
     private const int BlockSizeOffset = 216;
     private const int SegmentSizeOffset = 228;
     private const int DataChecksumOffset = 252;
@@ -52,6 +66,24 @@ public sealed record ControlFile
 
     /// <summary>The timeline of the latest checkpoint.</summary>
     public TimelineId Timeline { get; private init; }
+
+    /// <summary>How far replay has to come before the data is consistent; not valid on a primary.</summary>
+    public Lsn MinimumRecoveryPoint { get; private init; }
+
+    /// <summary>The timeline of <see cref="MinimumRecoveryPoint"/>; null where that is not valid.</summary>
+    public TimelineId? MinimumRecoveryTimeline { get; private init; }
+
+    /// <summary>The start of the backup that replay came from and whose end it has not reached yet; else not valid.</summary>
+    public Lsn BackupStart { get; private init; }
+
+    /// <summary>For a backup taken from a standby, where it ends; else not valid.</summary>
+    public Lsn BackupEnd { get; private init; }
+
+    /// <summary>Replay is not done before it has seen the end-of-backup record.</summary>
+    public bool IsBackupEndRequired { get; private init; }
+
+    /// <summary>The server's wal_level when it last started; null for a number no version has.</summary>
+    public WalLevel? WalLevel { get; private init; }
 
     public uint BlockSizeBytes { get; private init; }
 
@@ -75,6 +107,8 @@ public sealed record ControlFile
             throw Invalid("its checksum is wrong: it is damaged, or of a machine with another byte order");
         }
 
+        var minimumTimeline = BinaryPrimitives.ReadUInt32LittleEndian(file[MinimumRecoveryTimelineOffset..]);
+        var walLevel = (WalLevel)BinaryPrimitives.ReadInt32LittleEndian(file[WalLevelOffset..]);
         var segmentSize = BinaryPrimitives.ReadUInt32LittleEndian(file[SegmentSizeOffset..]);
         return new ControlFile
         {
@@ -82,9 +116,15 @@ public sealed record ControlFile
             ControlVersion = version,
             CatalogVersion = BinaryPrimitives.ReadUInt32LittleEndian(file[12..]),
             State = (ClusterState)BinaryPrimitives.ReadUInt32LittleEndian(file[StateOffset..]),
-            Checkpoint = new Lsn(BinaryPrimitives.ReadUInt64LittleEndian(file[CheckpointOffset..])),
-            Redo = new Lsn(BinaryPrimitives.ReadUInt64LittleEndian(file[RedoOffset..])),
+            Checkpoint = LsnAt(file, CheckpointOffset),
+            Redo = LsnAt(file, RedoOffset),
             Timeline = new TimelineId(BinaryPrimitives.ReadUInt32LittleEndian(file[TimelineOffset..])),
+            MinimumRecoveryPoint = LsnAt(file, MinimumRecoveryOffset),
+            MinimumRecoveryTimeline = minimumTimeline == 0 ? null : new TimelineId(minimumTimeline),
+            BackupStart = LsnAt(file, BackupStartOffset),
+            BackupEnd = LsnAt(file, BackupEndOffset),
+            IsBackupEndRequired = file[BackupEndRequiredOffset] != 0,
+            WalLevel = Enum.IsDefined(walLevel) ? walLevel : null,
             BlockSizeBytes = BinaryPrimitives.ReadUInt32LittleEndian(file[BlockSizeOffset..]),
             SegmentSize = WalSegmentSize.IsValid(segmentSize)
                 ? WalSegmentSize.FromBytes(segmentSize)
@@ -92,6 +132,9 @@ public sealed record ControlFile
             DataChecksumVersion = BinaryPrimitives.ReadUInt32LittleEndian(file[DataChecksumOffset..]),
         };
     }
+
+    private static Lsn LsnAt(ReadOnlySpan<byte> file, int offset) =>
+        new(BinaryPrimitives.ReadUInt64LittleEndian(file[offset..]));
 
     private static WalRusException Invalid(string why) => new(
         ErrorCode.DataDirectoryInvalid, $"'{RelativePath}' cannot be read: {why}.");

@@ -25,6 +25,14 @@ public sealed class ClusterFileTests
         Assert.Equal(said["Latest checkpoint's TimeLineID"], control.Timeline.ToString());
         Assert.Equal(said["Bytes per WAL segment"], $"{control.SegmentSize.Bytes}");
         Assert.Equal(said["Data page checksum version"], $"{control.DataChecksumVersion}");
+        Assert.Equal(said["Minimum recovery ending location"], control.MinimumRecoveryPoint.ToString());
+        Assert.Equal(said["Min recovery ending loc's timeline"], $"{control.MinimumRecoveryTimeline?.Value ?? 0}");
+        Assert.Equal(said["Backup start location"], control.BackupStart.ToString());
+        Assert.Equal(said["Backup end location"], control.BackupEnd.ToString());
+        Assert.Equal(said["End-of-backup record required"], control.IsBackupEndRequired ? "yes" : "no");
+        Assert.Equal(said["wal_level setting"], $"{control.WalLevel}".ToLowerInvariant());
+        Assert.Equal(said["Catalog version number"], $"{control.CatalogVersion}");
+        Assert.Equal(said["Database block size"], $"{control.BlockSizeBytes}");
         Assert.Equal(ClusterState.ShutDown, control.State);
     }
 
