@@ -15,6 +15,7 @@ internal sealed class SpoolFile : IDisposable
     private const int HeaderBytes = 12;
 
     private readonly FileStream file;
+    private readonly SafeFileHandle handle;
     private readonly string folder;
     private long length;
 
@@ -22,12 +23,11 @@ internal sealed class SpoolFile : IDisposable
     {
         this.file = file;
         this.folder = folder;
+        handle = file.SafeFileHandle;
 
         // Offset 0 means "no chunk", so nothing is put there.
         length = HeaderBytes;
     }
-
-    private SafeFileHandle Handle => file.SafeFileHandle;
 
     /// <exception cref="WalRusException">The folder is missing or not writable, or its disk is full.</exception>
     public static SpoolFile Create(string folder)
@@ -70,12 +70,12 @@ internal sealed class SpoolFile : IDisposable
         var chunk = Interlocked.Add(ref length, HeaderBytes + data.Length) - HeaderBytes - data.Length;
         try
         {
-            RandomAccess.Write(Handle, header, chunk);
-            RandomAccess.Write(Handle, data, chunk + HeaderBytes);
+            RandomAccess.Write(handle, header, chunk);
+            RandomAccess.Write(handle, data, chunk + HeaderBytes);
             if (previous != 0)
             {
                 BinaryPrimitives.WriteInt64LittleEndian(header, chunk);
-                RandomAccess.Write(Handle, header[..8], previous);
+                RandomAccess.Write(handle, header[..8], previous);
             }
         }
         catch (IOException exception)
@@ -116,7 +116,7 @@ internal sealed class SpoolFile : IDisposable
         {
             while (!target.IsEmpty)
             {
-                var read = await RandomAccess.ReadAsync(Handle, target, offset, cancellationToken).ConfigureAwait(false);
+                var read = await RandomAccess.ReadAsync(handle, target, offset, cancellationToken).ConfigureAwait(false);
                 if (read == 0)
                 {
                     throw new EndOfStreamException("it is shorter than what was written to it.");
