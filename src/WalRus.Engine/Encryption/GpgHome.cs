@@ -15,9 +15,17 @@ internal sealed class GpgHome : IDisposable
     private const string LockName = "walrus.lock";
 
     /// <summary>
-    /// The agent's own count would cost a second at each object: this folder is as private as the passphrase itself.
+    /// The agent's own count would cost a second at each object, and this folder is as private as the passphrase itself;
+    /// without more memory for secrets the agent fails some of about fifty decryptions at a time.
     /// </summary>
-    private const string AgentOptions = "allow-loopback-pinentry\ndisable-scdaemon\ns2k-count 65536\n";
+    private const string AgentOptions = """
+        allow-loopback-pinentry
+        disable-scdaemon
+        s2k-count 65536
+        ignore-invalid-option auto-expand-secmem
+        auto-expand-secmem
+
+        """;
 
     private static readonly TimeSpan AgentLimit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan YoungestStale = TimeSpan.FromHours(1);

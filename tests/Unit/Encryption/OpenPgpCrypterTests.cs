@@ -215,11 +215,19 @@ public sealed class OpenPgpCrypterTests : IClassFixture<GnuPgKeys>
     {
         using var crypter = Crypter(keys.Locked, GnuPgKeys.Passphrase);
         var data = StreamPieces.Data(300_000, Seed);
-        await Task.WhenAll(Enumerable.Range(0, 6).Select(async _ =>
+        await Task.WhenAll(Enumerable.Range(0, 24).Select(async _ =>
         {
             var stored = await StreamPieces.WriteAsync(crypter.OpenEncrypt, data);
             Assert.Equal(data, await StreamPieces.ReadAsync(crypter.OpenDecrypt, stored));
         }));
+    }
+
+    [Fact]
+    public void A_tool_that_is_not_installed_is_an_error_that_names_the_package()
+    {
+        var failure = Assert.Throws<WalRusException>(() => GpgProcess.StartTool("walrus-no-such-tool", []));
+        Assert.Equal(ErrorCode.EncryptionToolMissing, failure.Code);
+        Assert.NotNull(failure.Hint);
     }
 
     [Fact]

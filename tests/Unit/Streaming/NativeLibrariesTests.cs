@@ -1,3 +1,4 @@
+using System.Runtime.Loader;
 using WalRus.Streaming;
 
 namespace WalRus.Tests.Streaming;
@@ -45,6 +46,27 @@ public sealed class NativeLibrariesTests
         Assert.SkipUnless(NativeLibraries.IsAvailable(name), $"{name} is not installed");
         NativeLibraries.Require(name);
         Assert.False(NativeLibraries.IsAbsent(name));
+    }
+
+    [Fact]
+    public void Libraries_are_found_from_an_assembly_load_context_of_its_own()
+    {
+        Assert.SkipUnless(NativeLibraries.IsAvailable("lz4"), "lz4 is not installed");
+        var context = new AssemblyLoadContext("module", isCollectible: false);
+        var engine = context.LoadFromAssemblyPath(typeof(NativeLibraries).Assembly.Location);
+        var another = engine.GetType(typeof(NativeLibraries).FullName!)!;
+        Assert.NotSame(typeof(NativeLibraries), another);
+
+        var codec = engine.GetType("WalRus.Compression.Lz4Codec")!.GetConstructors()[0].Invoke([null]);
+        var sink = new MemoryStream();
+        using (var stream = (Stream)codec.GetType().GetMethod("OpenCompress")!.Invoke(codec, [sink])!)
+        {
+            var noise = new byte[1 << 20];
+            new Random(1).NextBytes(noise);
+            stream.Write(noise);
+        }
+
+        Assert.NotEqual(0, sink.Length);
     }
 
     [Fact]
