@@ -52,18 +52,18 @@ internal static partial class ProcessStart
         }
     }
 
-    [LibraryImport("libc.so.6", EntryPoint = "mallopt")]
+    [LibraryImport("libc", EntryPoint = "mallopt")]
     private static partial int SetAllocatorOption(int option, int value);
 
-    [LibraryImport("libc.so.6", EntryPoint = "pthread_attr_init")]
+    [LibraryImport("libc", EntryPoint = "pthread_attr_init")]
     private static unsafe partial int InitializeAttributes(ulong* attributes);
 
-    [LibraryImport("libc.so.6", EntryPoint = "pthread_attr_setstacksize")]
+    [LibraryImport("libc", EntryPoint = "pthread_attr_setstacksize")]
     private static unsafe partial int SetStackSize(ulong* attributes, nuint bytes);
 
-    [LibraryImport("libc.so.6", EntryPoint = "pthread_setattr_default_np")]
+    [LibraryImport("libc", EntryPoint = "pthread_setattr_default_np")]
     private static unsafe partial int SetDefaultAttributes(ulong* attributes);
 
-    [LibraryImport("libc.so.6", EntryPoint = "pthread_attr_destroy")]
+    [LibraryImport("libc", EntryPoint = "pthread_attr_destroy")]
     private static unsafe partial int DestroyAttributes(ulong* attributes);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 
 namespace WalRus.Storage.FileSystem;
 
@@ -19,7 +18,9 @@ internal static class TemporaryName
         name,
         Marker,
         now.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture),
-        "-" + RandomNumberGenerator.GetHexString(RandomLength, lowercase: true));
+
+        // Not RandomNumberGenerator: it loads OpenSSL, a third of the memory and time of one wal-push.
+        "-" + Guid.NewGuid().ToString("N")[^RandomLength..]);
 
     public static bool Is(ReadOnlySpan<char> name) => TryParse(name, out _);
 
