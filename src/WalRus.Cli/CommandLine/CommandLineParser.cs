@@ -72,7 +72,7 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
         return null;
     }
 
-    private static ParsedCommandLine Parse(Command? command, IReadOnlyList<string> arguments)
+    private ParsedCommandLine Parse(Command? command, IReadOnlyList<string> arguments)
     {
         var reader = new Reader(command, arguments);
         var parsed = reader.Read();
@@ -86,7 +86,7 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
         return parsed;
     }
 
-    private static void CheckCount(Command command, IReadOnlyList<string> arguments)
+    private void CheckCount(Command command, IReadOnlyList<string> arguments)
     {
         var (least, most, count) = (command.MinimumArguments, command.MaximumArguments, arguments.Count);
         if (count >= least && count <= most)
@@ -95,7 +95,7 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
         }
 
         throw new UsageException(
-            most == 0 ? FormattableString.Invariant($"unknown command \"{arguments[0]}\" for \"{command.Name}\"")
+            most == 0 ? FormattableString.Invariant($"unknown command \"{arguments[0]}\" for \"{programName} {command.Name}\"")
             : least == most ? FormattableString.Invariant($"accepts {most} arg(s), received {count}")
             : least == 0 ? FormattableString.Invariant($"accepts at most {most} arg(s), received {count}")
             : FormattableString.Invariant($"accepts between {least} and {most} arg(s), received {count}"),

@@ -1,13 +1,16 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using WalRus.Cli.CommandLine;
+using WalRus.Configuration;
+using WalRus.Wal;
 
 namespace WalRus.Cli.Commands;
 
 /// <summary>Starts <c>wal-prefetch</c> as a process of its own, which outlives this one: replay does not wait for it.</summary>
 internal static class DetachedPrefetch
 {
-    public static void Start(Invocation call, string name, string destination)
+    public static void Start(Invocation call, WalFetchResult fetched)
     {
         var own = SelfInvocation.Find();
         if (own is null)
@@ -24,7 +27,8 @@ internal static class DetachedPrefetch
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
-        foreach (var argument in own.Arguments.Concat(call.GlobalArguments()).Concat(["wal-prefetch", name, destination]))
+        foreach (var argument in own.Arguments.Concat(call.GlobalArguments())
+            .Concat(SegmentSize(call, fetched)).Concat(["wal-prefetch", fetched.Name, fetched.Destination]))
         {
             start.ArgumentList.Add(argument);
         }
@@ -44,4 +48,10 @@ internal static class DetachedPrefetch
             call.Log.Warning("PrefetchNotStarted", $"Prefetching could not be started: {failure.Message}");
         }
     }
+
+    /// <summary>Which names follow depends on the segment size, which the fetched segment told.</summary>
+    private static string[] SegmentSize(Invocation call, WalFetchResult fetched) =>
+        fetched.SegmentSize is { } size && !call.Settings.IsSet(SettingCatalog.WalSize)
+            ? [string.Create(CultureInfo.InvariantCulture, $"{Setting.FlagOf(SettingCatalog.WalSize.Name)}={size.Bytes >> 20}")]
+            : [];
 }

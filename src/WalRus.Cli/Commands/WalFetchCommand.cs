@@ -41,7 +41,7 @@ internal static class WalFetchCommand
         // Once a segment came out of the prefetch folder a prefetch runs or just ended, and the next one keeps it going.
         if (engine.PrefetchFollows(name))
         {
-            DetachedPrefetch.Start(call, name, result.Destination);
+            DetachedPrefetch.Start(call, result);
         }
 
         return ExitCodes.Success;

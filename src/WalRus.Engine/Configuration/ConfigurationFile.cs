@@ -36,9 +36,15 @@ public sealed class ConfigurationFile
             return Named(sources, sources.ConfigFile, "--config");
         }
 
-        if (sources.Environment.GetValueOrDefault("WALG_CONFIG_PATH") is { Length: > 0 } path)
+        const string variable = "WALG_CONFIG_PATH";
+        if (NullIfEmpty(sources.Given.GetValueOrDefault(variable)) is { } given)
         {
-            return Named(sources, path, "WALG_CONFIG_PATH");
+            return Named(sources, given, variable);
+        }
+
+        if (NullIfEmpty(sources.Environment.GetValueOrDefault(variable)) is { } path)
+        {
+            return Named(sources, path, variable);
         }
 
         return sources.HomeFolder is null
@@ -73,6 +79,8 @@ public sealed class ConfigurationFile
             : $"The configuration file '{path}' is not valid: {why}.",
         hint ?? "Mend the file; WalRus never goes on with a part of the settings.",
         inner);
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
     private static ConfigurationFile Named(SettingSources sources, string path, string by) => Read(sources, path)
         ?? throw new WalRusException(

@@ -10,10 +10,11 @@ public static partial class SettingCatalog
 {
     // Without an initializer: the fields of the other parts add to it, in whatever order the parts are compiled.
     private static List<Setting>? registered;
+    private static IReadOnlyList<Setting>? ordered;
     private static FrozenDictionary<string, Setting>? byName;
 
     /// <summary>All settings, by group and then as declared.</summary>
-    public static IReadOnlyList<Setting> All => registered!;
+    public static IReadOnlyList<Setting> All => ordered ??= [.. registered!.OrderBy(setting => setting.Group)];
 
     /// <summary>The setting that any of its names means, without case; null for an unknown name.</summary>
     public static Setting? Find(string name)
