@@ -8,16 +8,23 @@ using WalRus.Configuration;
 namespace WalRus.Cli;
 
 /// <summary>From arguments to an exit code: parses, reads settings, opens the log, runs one command, reports its failure.</summary>
-internal sealed class Application
+/// <param name="standardOutput">Where data goes.</param>
+/// <param name="standardError">Where log lines go; a function, since it is opened only when there is something to say.</param>
+/// <param name="sources">Environment and home folder; flags are added here.</param>
+internal sealed class Application(Stream standardOutput, Func<Stream> standardError, SettingSources sources)
 {
     public const string Name = "walrus";
 
     private readonly HelpText help = new(Name, CommandTable.All);
 
+    /// <summary>On this process' own streams and environment.</summary>
+    public static Application OfProcess() =>
+        new(Console.OpenStandardOutput(), Console.OpenStandardError, SettingSources.FromProcess());
+
     public async Task<int> RunAsync(string[] arguments, CancellationToken cancellationToken)
     {
         using var output = new StreamWriter(
-            Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 4096) { NewLine = "\n" };
+            standardOutput, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 4096) { NewLine = "\n" };
         ParsedCommandLine line;
         try
         {
@@ -36,24 +43,24 @@ internal sealed class Application
         return await RunAsync(line, output, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<int> RunAsync(ParsedCommandLine line, StreamWriter output, CancellationToken cancellationToken)
+    private async Task<int> RunAsync(ParsedCommandLine line, StreamWriter output, CancellationToken cancellationToken)
     {
         ConsoleLog? log = null;
         try
         {
-            var settings = WalRusSettings.Load(SettingSources.FromProcess() with
+            var settings = WalRusSettings.Load(sources with
             {
                 Given = line.Settings,
                 ConfigFile = line.Value("config"),
                 Turbo = line.Has("turbo"),
             });
-            log = LogFactory.Create(settings, line.Value("log-format"));
+            log = LogFactory.Create(settings, line.Value("log-format"), standardError);
             return await line.Command!.RunAsync(new Invocation(line, settings, log, output), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (FailureReport.IsExpected(failure))
         {
             await output.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-            log ??= LogFactory.CreateDefault(line.Value("log-format"));
+            log ??= LogFactory.CreateDefault(line.Value("log-format"), standardError);
             FailureReport.Write(log, failure, cancellationToken.IsCancellationRequested);
             return ExitCodes.Of(failure);
         }
@@ -92,7 +99,7 @@ internal sealed class Application
     /// <summary>wal-g says it on both streams: the bare words on standard output, and with the usage on standard error.</summary>
     private int WrongUsage(UsageException wrong, StreamWriter output)
     {
-        using var errors = new StreamWriter(Console.OpenStandardError(), output.Encoding, 1024);
+        using var errors = new StreamWriter(standardError(), output.Encoding, 1024);
         errors.Write($"Error: {wrong.Message}\n");
         if (wrong.Command is { } command)
         {

@@ -2,4 +2,4 @@ using WalRus.Cli;
 
 ProcessStart.BoundMemory();
 using var stop = new StopSignals();
-return await new Application().RunAsync(args, stop.Token).ConfigureAwait(false);
+return await Application.OfProcess().RunAsync(args, stop.Token).ConfigureAwait(false);

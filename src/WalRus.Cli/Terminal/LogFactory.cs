@@ -7,8 +7,9 @@ internal static class LogFactory
 {
     /// <param name="settings">WALG_LOG_LEVEL, WALG_LOG_DESTINATION, WALRUS_LOG_FORMAT.</param>
     /// <param name="format">--log-format, or null.</param>
+    /// <param name="standardError">Opens standard error.</param>
     /// <exception cref="WalRusException"><see cref="ErrorCode.SettingInvalid"/>; the log file cannot be opened.</exception>
-    public static ConsoleLog Create(WalRusSettings settings, string? format)
+    public static ConsoleLog Create(WalRusSettings settings, string? format, Func<Stream> standardError)
     {
         var minimum = settings.Text(SettingCatalog.LogLevel) switch
         {
@@ -17,12 +18,12 @@ internal static class LogFactory
             "ERROR" => EventLevel.Error,
             _ => EventLevel.Info,
         };
-        return new ConsoleLog(Target(settings), minimum, IsJson(format ?? settings.Text(SettingCatalog.LogFormat)));
+        return new ConsoleLog(Target(settings, standardError), minimum, IsJson(format ?? settings.Text(SettingCatalog.LogFormat)));
     }
 
     /// <summary>For failures before there are settings.</summary>
-    public static ConsoleLog CreateDefault(string? format) => new(
-        Console.OpenStandardError(), EventLevel.Info, format == "json");
+    public static ConsoleLog CreateDefault(string? format, Func<Stream> standardError) => new(
+        standardError(), EventLevel.Info, format == "json");
 
     private static bool IsJson(string? format) => format switch
     {
@@ -32,12 +33,12 @@ internal static class LogFactory
             ErrorCode.InvalidArgument, $"--log-format is '{format}', but must be text or json."),
     };
 
-    private static Stream Target(WalRusSettings settings)
+    private static Stream Target(WalRusSettings settings, Func<Stream> standardError)
     {
         var path = settings.Text(SettingCatalog.LogDestination);
         if (path is null or "stderr")
         {
-            return Console.OpenStandardError();
+            return standardError();
         }
 
         var options = new FileStreamOptions

@@ -9,18 +9,18 @@ internal static class CrypterSelection
     /// <exception cref="WalRusException">What is wrong with the key.</exception>
     public static Crypter? Create(WalRusSettings settings)
     {
-        var passphrase = settings.Text(SettingCatalog.PgpKeyPassphrase);
-        if (settings.Text(SettingCatalog.PgpKey) is { } pgpKey)
-        {
-            return new OpenPgpCrypter(OpenPgpKey.Parse(pgpKey, passphrase));
-        }
-
-        if (settings.Text(SettingCatalog.PgpKeyPath) is { } pgpKeyPath)
-        {
-            return new OpenPgpCrypter(OpenPgpKey.FromFile(pgpKeyPath, passphrase));
-        }
-
         // As in wal-g a key wins over a file with one.
+        var passphrase = settings.Text(SettingCatalog.PgpKeyPassphrase);
+        if (settings.Text(SettingCatalog.PgpKey) is { } armor)
+        {
+            return new OpenPgpCrypter(OpenPgpKey.Parse(armor, passphrase));
+        }
+
+        if (settings.Text(SettingCatalog.PgpKeyPath) is { } armorPath)
+        {
+            return new OpenPgpCrypter(OpenPgpKey.FromFile(armorPath, passphrase));
+        }
+
         var transform = settings.Text(SettingCatalog.LibsodiumKeyTransform);
         if (settings.Text(SettingCatalog.LibsodiumKey) is { } key)
         {

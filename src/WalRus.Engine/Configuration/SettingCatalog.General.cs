@@ -55,6 +55,15 @@ public static partial class SettingCatalog
     public static Setting BufferBudget { get; } =
         Bytes(General, "WALRUS_BUFFER_BUDGET", "memory of all data buffers together", "64MiB", 8L << 20, 64L << 30).Supported();
 
+    public static Setting StoreTimeout { get; } =
+        Duration(General, "WALRUS_STORE_TIMEOUT", "how long a request to the store may stand still", "60s").Supported();
+
+    public static Setting StoreConnectTimeout { get; } =
+        Duration(General, "WALRUS_STORE_CONNECT_TIMEOUT", "how long connecting to the store may take", "10s").Supported();
+
+    public static Setting StoreRetryLimit { get; } =
+        Duration(General, "WALRUS_STORE_RETRY_LIMIT", "how long a request to the store is repeated", "10m").Supported();
+
     public static Setting TargetStorage { get; } =
         Text(General, "WALG_TARGET_STORAGE", "wal-g's name of the storage to work on", null).Refused(NoFailover, "default");
 

@@ -4,9 +4,6 @@ namespace WalRus.Configuration;
 
 public static partial class SettingCatalog
 {
-    private const string ObjectLock =
-        "WalRus does not lock objects itself. Set a default retention on the bucket, which then holds for every tool, and leave this out.";
-
     public static Setting FilePrefix { get; } = PrefixOf("FILE", "folder that holds the archive").Supported();
 
     public static Setting S3Prefix { get; } = PrefixOf("S3", "s3://bucket/path").Supported();
@@ -39,11 +36,14 @@ public static partial class SettingCatalog
     public static Setting AwsS3ForcePathStyle { get; } =
         Boolean(S3, "AWS_S3_FORCE_PATH_STYLE", "bucket in the path, not in the host name", null).StorageKey().Supported();
 
-    public static Setting AwsDualStack { get; } = Boolean(S3, "AWS_DUAL_STACK", "dual-stack addresses").StorageKey().NotUsed();
+    public static Setting AwsDualStack { get; } = Boolean(S3, "AWS_DUAL_STACK", "dual-stack addresses").StorageKey().Supported();
 
     public static Setting AwsRoleArn { get; } = Text(S3, "AWS_ROLE_ARN", "role to assume").StorageKey().Supported();
 
     public static Setting AwsRoleSessionName { get; } = Text(S3, "AWS_ROLE_SESSION_NAME", "name of that session").StorageKey().Supported();
+
+    public static Setting AwsWebIdentityTokenFile { get; } =
+        FilePath(S3, "AWS_WEB_IDENTITY_TOKEN_FILE", "a service account's token; the AWS SDK assumes the role with it").Supported();
 
     public static Setting AwsProfile { get; } = Text(S3, "AWS_PROFILE", "profile of the AWS files").Supported();
 
@@ -73,10 +73,10 @@ public static partial class SettingCatalog
     public static Setting S3MaxRetries { get; } = Integer(S3, "S3_MAX_RETRIES", "tries of a request", "15", 0, 1000).StorageKey().Supported();
 
     public static Setting S3MinThrottlingRetryDelay { get; } =
-        Integer(S3, "S3_MIN_THROTTLING_RETRY_DELAY", "ms", "500", 0).StorageKey().Foreign();
+        Integer(S3, "S3_MIN_THROTTLING_RETRY_DELAY", "ms", "500", 0).StorageKey().Supported();
 
     public static Setting S3MaxThrottlingRetryDelay { get; } =
-        Integer(S3, "S3_MAX_THROTTLING_RETRY_DELAY", "ms", "300000", 0).StorageKey().Foreign();
+        Integer(S3, "S3_MAX_THROTTLING_RETRY_DELAY", "ms", "300000", 0).StorageKey().Supported();
 
     public static Setting S3RangeBatchEnabled { get; } =
         Boolean(S3, "S3_RANGE_BATCH_ENABLED", "resume downloads; always done here").StorageKey().Foreign();
@@ -101,18 +101,18 @@ public static partial class SettingCatalog
 
     public static Setting S3EndpointProtocol { get; } = Text(S3, "S3_ENDPOINT_PROTOCOL", "scheme of that node").StorageKey().Foreign();
 
-    public static Setting S3RequestAdditionalHeaders { get; } = Text(S3, "S3_REQUEST_ADDITIONAL_HEADERS", "headers of each request")
-        .StorageKey().Secret().Refused("Leave it out: WalRus sends no headers of its own making.");
+    public static Setting S3RequestAdditionalHeaders { get; } = Json(S3, "S3_REQUEST_ADDITIONAL_HEADERS", "headers of each request, a map")
+        .StorageKey().Secret().Supported();
 
     public static Setting S3RetentionPeriod { get; } =
-        Integer(S3, "S3_RETENTION_PERIOD", "object lock, seconds", "-1", -1).StorageKey().Refused(ObjectLock, "-1");
+        Integer(S3, "S3_RETENTION_PERIOD", "object lock, seconds", "-1", -1).StorageKey().Supported();
 
-    public static Setting S3RetentionMode { get; } = Text(S3, "S3_RETENTION_MODE", "object lock's mode", "GOVERNANCE").StorageKey().Foreign();
+    public static Setting S3RetentionMode { get; } = Choice(S3, "S3_RETENTION_MODE", "object lock's mode", "GOVERNANCE", "GOVERNANCE", "COMPLIANCE").StorageKey().Supported();
 
-    public static Setting S3Disable100Continue { get; } = Boolean(S3, "S3_DISABLE_100_CONTINUE", "no Expect header").StorageKey().Foreign();
+    public static Setting S3Disable100Continue { get; } = Boolean(S3, "S3_DISABLE_100_CONTINUE", "no Expect header").StorageKey().Supported();
 
     public static Setting S3EnableVersioning { get; } =
-        Text(S3, "S3_ENABLE_VERSIONING", "whether delete removes versions too").StorageKey().Foreign();
+        Text(S3, "S3_ENABLE_VERSIONING", "whether delete removes versions too").StorageKey().Supported();
 
     public static Setting S3DeleteBatchSize { get; } =
         Integer(S3, "S3_DELETE_BATCH_SIZE", "keys of one delete request", "1000", 1, 1000).StorageKey().Supported();

@@ -1,5 +1,6 @@
 using WalRus.Storage;
 using WalRus.Storage.FileSystem;
+using WalRus.Storage.S3;
 using WalRus.Streaming;
 
 namespace WalRus.Configuration;
@@ -41,15 +42,19 @@ internal static class StoreSelection
             "Set one of them in the environment or in the configuration file, e.g. WALG_FILE_PREFIX=/backup/cluster1.");
     }
 
-    /// <summary>The store, with the network rate limit on it when one is set.</summary>
+    /// <summary>Opens the store, held to WALG_NETWORK_RATE_LIMIT.</summary>
     public static IObjectStore Open(
         WalRusSettings settings, SettingValue prefix, SettingGroup group, NativeBufferPool buffers, IEventLog log)
     {
-        var store = group == SettingGroup.S3 ? S3Selection.Open(settings, prefix, buffers, log) : OpenFolder(settings, prefix);
+        IObjectStore store = group == SettingGroup.S3 ? OpenS3(settings, prefix, buffers, log) : OpenFolder(settings, prefix);
         return OperationOptions.RateLimit(settings, SettingCatalog.NetworkRateLimit) is { } limit
-            ? new ThrottledObjectStore(store, new RateLimiter(limit))
-            : store;
+            ? new ThrottledObjectStore(store, new RateLimiter(limit)) : store;
     }
+
+    // In a method of its own: nothing of the AWS SDK is touched for a folder.
+    private static S3ObjectStore OpenS3(
+        WalRusSettings settings, SettingValue prefix, NativeBufferPool buffers, IEventLog log) =>
+        new(S3Settings.Read(settings, prefix, log), buffers);
 
     /// <summary>A store on a folder; its root must exist, a sub-folder by WALG_STORAGE_PREFIX is made.</summary>
     private static FileSystemObjectStore OpenFolder(WalRusSettings settings, SettingValue prefix)
@@ -73,7 +78,7 @@ internal static class StoreSelection
             root = below;
         }
 
-        return new FileSystemObjectStore(root);
+        return new FileSystemObjectStore(root) { CallLimit = settings.Duration(SettingCatalog.StoreRetryLimit) };
     }
 
     /// <summary>WALG_STORAGE_PREFIX without slashes around it; null when there is none.</summary>

@@ -46,9 +46,19 @@ public sealed class WalRusEngine : IAsyncDisposable
         Review(settings, group, log);
         var codec = OperationOptions.Codec(settings);
         var buffers = new NativeBufferPool(settings.Bytes(SettingCatalog.BufferBudget));
-        var crypter = CrypterSelection.Create(settings);
-        var store = StoreSelection.Open(settings, prefix, group, buffers, log);
-        return new WalRusEngine(settings, log, new Archive(store, codec, Codecs.ReadOrder, crypter), buffers);
+        Crypter? crypter = null;
+        try
+        {
+            crypter = CrypterSelection.Create(settings);
+            var store = StoreSelection.Open(settings, prefix, group, buffers, log);
+            return new WalRusEngine(settings, log, new Archive(store, codec, Codecs.ReadOrder, crypter), buffers);
+        }
+        catch
+        {
+            crypter?.Dispose();
+            buffers.Dispose();
+            throw;
+        }
     }
 
     /// <exception cref="WalRusException"><see cref="ErrorCode.SettingInvalid"/>; so for each of these.</exception>

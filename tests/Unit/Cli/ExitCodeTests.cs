@@ -1,6 +1,6 @@
 namespace WalRus.Tests.Cli;
 
-/// <summary>The executable itself: exit codes, which stream says what, and that nothing secret is said.</summary>
+/// <summary>Exit codes, which stream says what, and that nothing secret is said; what needs a process runs the executable.</summary>
 public sealed class ExitCodeTests
 {
     [Fact]
@@ -55,7 +55,7 @@ public sealed class ExitCodeTests
     [InlineData("wal-push --nosuch x")]
     public async Task Wrong_usage_ends_with_1_and_says_so_on_both_streams(string line)
     {
-        var result = await BuiltProgram.RunAsync(new Dictionary<string, string>(), line.Split(' '));
+        var result = await InProcess.RunAsync(new Dictionary<string, string>(), line.Split(' '));
         Assert.Equal(1, result.ExitCode);
         Assert.StartsWith($"Error: {result.Output.TrimEnd()}", result.Errors, StringComparison.Ordinal);
         Assert.Single(result.Output.TrimEnd().Split('\n'));
@@ -69,7 +69,7 @@ public sealed class ExitCodeTests
     public async Task A_command_of_wal_g_that_is_missing_fails_and_says_so(string line)
     {
         using var folder = new TemporaryFolder();
-        var result = await BuiltProgram.RunAsync(Environment(folder), line.Split(' '));
+        var result = await InProcess.RunAsync(Environment(folder), line.Split(' '));
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("nothing was done", result.Errors, StringComparison.Ordinal);
     }
@@ -77,7 +77,7 @@ public sealed class ExitCodeTests
     [Fact]
     public async Task An_error_has_a_hint_on_a_line_of_its_own()
     {
-        var result = await BuiltProgram.RunAsync(new Dictionary<string, string>(), "backup-list");
+        var result = await InProcess.RunAsync(new Dictionary<string, string>(), "backup-list");
         Assert.Equal(1, result.ExitCode);
         var lines = result.Errors.TrimEnd().Split('\n');
         Assert.Contains("Failed to find any configured storage", lines[0], StringComparison.Ordinal);
@@ -87,7 +87,7 @@ public sealed class ExitCodeTests
     [Fact]
     public async Task Json_log_lines_hold_code_and_hint()
     {
-        var result = await BuiltProgram.RunAsync(new Dictionary<string, string>(), "backup-list", "--log-format", "json");
+        var result = await InProcess.RunAsync(new Dictionary<string, string>(), "backup-list", "--log-format", "json");
         using var line = System.Text.Json.JsonDocument.Parse(result.Errors.TrimEnd());
         Assert.Equal("error", line.RootElement.GetProperty("level").GetString());
         Assert.Equal(nameof(ErrorCode.SettingMissing), line.RootElement.GetProperty("code").GetString());
@@ -98,9 +98,9 @@ public sealed class ExitCodeTests
     public async Task The_log_level_and_destination_are_wal_g_s()
     {
         using var folder = new TemporaryFolder();
-        var quiet = await BuiltProgram.RunAsync(Environment(folder, ("WALG_LOG_LEVEL", "ERROR")), "backup-list");
+        var quiet = await InProcess.RunAsync(Environment(folder, ("WALG_LOG_LEVEL", "ERROR")), "backup-list");
         Assert.Equal((0, "", ""), (quiet.ExitCode, quiet.Output, quiet.Errors));
-        var filed = await BuiltProgram.RunAsync(Environment(folder, ("WALG_LOG_DESTINATION", folder["log"])), "backup-list");
+        var filed = await InProcess.RunAsync(Environment(folder, ("WALG_LOG_DESTINATION", folder["log"])), "backup-list");
         Assert.Empty(filed.Errors);
         Assert.Contains("List backups from storages: [default]", await File.ReadAllTextAsync(folder["log"]), StringComparison.Ordinal);
     }
@@ -114,7 +114,7 @@ public sealed class ExitCodeTests
         var environment = Environment(folder, ("PGPASSWORD", secret), ("WALG_CONFIG_PATH", folder["walg.yaml"]));
         foreach (var form in new[] { "--all", "--json", "--pretty", "--json --pretty --all" })
         {
-            var result = await BuiltProgram.RunAsync(environment, ["config", "--walg-upload-concurrency=3", .. form.Split(' ')]);
+            var result = await InProcess.RunAsync(environment, ["config", "--walg-upload-concurrency=3", .. form.Split(' ')]);
             Assert.Equal(0, result.ExitCode);
             Assert.DoesNotContain("hunter2", result.Output + result.Errors, StringComparison.Ordinal);
             Assert.Contains("--HIDDEN--", result.Output, StringComparison.Ordinal);
@@ -127,7 +127,7 @@ public sealed class ExitCodeTests
     public async Task Config_ends_with_1_when_something_is_wrong()
     {
         using var folder = new TemporaryFolder();
-        var result = await BuiltProgram.RunAsync(Environment(folder, ("WALG_UPLOAD_CONCURRENCY", "none")), "config");
+        var result = await InProcess.RunAsync(Environment(folder, ("WALG_UPLOAD_CONCURRENCY", "none")), "config");
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("invalid", result.Output, StringComparison.Ordinal);
         Assert.Contains("WALG_UPLOAD_CONCURRENCY is 'none'", result.Errors, StringComparison.Ordinal);
@@ -137,12 +137,12 @@ public sealed class ExitCodeTests
     public async Task Version_and_help_need_no_settings()
     {
         var none = new Dictionary<string, string>();
-        var version = await BuiltProgram.RunAsync(none, "--version");
+        var version = await InProcess.RunAsync(none, "--version");
         Assert.Equal(0, version.ExitCode);
         Assert.Matches("^walrus version [0-9.]+\t[^\t]+\t-\tPostgreSQL\n$", version.Output);
         foreach (var line in new[] { "", "--help", "help", "help wal-push", "wal-push --help", "flags" })
         {
-            var help = await BuiltProgram.RunAsync(none, line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+            var help = await InProcess.RunAsync(none, line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
             Assert.Equal(0, help.ExitCode);
             Assert.NotEmpty(help.Output);
             Assert.Empty(help.Errors);

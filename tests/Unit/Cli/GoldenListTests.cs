@@ -18,7 +18,7 @@ public sealed partial class GoldenListTests
             var environment = Environment(golden, folder["archive"]);
             foreach (var run in Runs(golden))
             {
-                var result = await BuiltProgram.RunAsync(environment, run.Arguments);
+                var result = await InProcess.RunAsync(environment, run.Arguments);
                 var what = $"{golden.Name}: {string.Join(' ', run.Arguments)}";
                 Assert.True(run.ExitCode == result.ExitCode, $"{what}\n{result.Errors}");
                 Assert.Equal(Comparable(run.Output), Comparable(result.Output));
