@@ -189,6 +189,9 @@ public sealed class ThrowawayServer : IAsyncDisposable
             {
                 start.ArgumentList.Add(argument);
             }
+
+            // root's home is closed to the account, and tools look there for their settings.
+            start.Environment["HOME"] = options.WorkFolder;
         }
         else
         {

@@ -32,7 +32,11 @@ internal sealed class ArchivedCluster : IAsyncDisposable
         var environment = new Dictionary<string, string>(store ?? new Dictionary<string, string>
         {
             ["WALG_FILE_PREFIX"] = folder["archive"],
-        });
+        })
+        {
+            // root's home is closed to the server's account, and walrus looks there for its settings.
+            ["HOME"] = folder.FullName,
+        };
         foreach (var (name, value) in more ?? new Dictionary<string, string>())
         {
             environment[name] = value;
