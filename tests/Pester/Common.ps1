@@ -145,7 +145,8 @@ function Find-PostgresBin([int] $Major = 15) {
 function Invoke-Postgres {
     param([pscustomobject] $Server, [string] $Program, [string[]] $Arguments)
     $pairs = @($Server.Environment.GetEnumerator() | ForEach-Object { "$($_.Key)=$($_.Value)" })
-    $command = @('env') + $pairs + @(Join-Path $Server.Bin $Program) + $Arguments
+    $path = [IO.Path]::IsPathRooted($Program) ? $Program : (Join-Path $Server.Bin $Program)
+    $command = @('env') + $pairs + @('timeout', '120', $path) + $Arguments
     if ($RunsAsRoot) { $command = @('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups') + $command }
     $log = Join-Path ([IO.Path]::GetTempPath()) "walrus-pester-$([guid]::NewGuid().ToString('N')).log"
     try {
@@ -164,6 +165,20 @@ function Invoke-Postgres {
         throw "$Program $Arguments ended with exit code ${code}: $($output -join "`n")`n$serverLog"
     }
     $output
+}
+
+<#
+Runs cmdlets in a pwsh of the server's OS user and with its environment: what archives and backs up one cluster shares an
+account, or it could not read what the other wrote. Gives the objects as JSON carries them.
+#>
+function Invoke-AsServer([pscustomobject] $Server, [string] $Script) {
+    $file = Join-Path $Server.Folder 'result.json'
+    Invoke-Postgres $Server $Pwsh @('-NoProfile', '-NonInteractive', '-Command', @"
+`$ErrorActionPreference = 'Stop'
+Import-Module '$ModulePath'
+& { $Script } | ConvertTo-Json -Depth 5 -EnumsAsStrings | Set-Content '$file'
+"@) | Out-Null
+    Get-Content $file -Raw | ConvertFrom-Json
 }
 
 <# A cluster on a socket of its own, not started: -Environment is the server's, so also archive_command's. #>
@@ -192,7 +207,10 @@ function New-PostgresFolder {
         Data = Join-Path $folder 'data'
         Archive = Join-Path $folder 'archive'
         Log = Join-Path $folder 'server.log'
-        Environment = @{ HOME = $folder; POWERSHELL_TELEMETRY_OPTOUT = '1'; NO_COLOR = '1' } + $Environment
+        Environment = @{
+            HOME = $folder; POWERSHELL_TELEMETRY_OPTOUT = '1'; NO_COLOR = '1'
+            PGHOST = $folder; PGPORT = '5432'; PGUSER = 'postgres'; PGDATABASE = 'postgres'
+        } + $Environment
     }
     [void] (New-Item -ItemType Directory $server.Archive)
     Grant-ToPostgres $folder

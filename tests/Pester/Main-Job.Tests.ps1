@@ -50,10 +50,9 @@ Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$mis
         $setting.GetEnumerator() | ForEach-Object { $server.Environment[$_.Key] = $_.Value }
         Initialize-Postgres $server $archiveCommand
         Start-Postgres $server
-        $connection = @{ PGHOST = $server.Folder; PGPORT = '5432'; PGUSER = 'postgres'; PGDATABASE = 'postgres' }
 
         Invoke-Sql $server 'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS note FROM generate_series(1, 5000) AS n' | Out-Null
-        $backup = New-BaseBackup $server.Data -Setting ($setting + $connection) -WarningAction SilentlyContinue
+        $backup = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"
         Invoke-Sql $server "UPDATE orders SET note = 'changed' WHERE id % 3 = 0; INSERT INTO orders SELECT n, 'more' FROM generate_series(5001, 6000) AS n" | Out-Null
         $expected = Get-Fingerprint $server
         Invoke-Sql $server "SELECT pg_create_restore_point('the_moment')" | Out-Null
@@ -65,12 +64,11 @@ Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$mis
 
         $restored = New-PostgresFolder
         $setting.GetEnumerator() | ForEach-Object { $restored.Environment[$_.Key] = $_.Value }
-        $result = Restore-PgBackup $restored.Data -TargetName the_moment -RestoreCommand $restoreCommand -Setting $setting -Confirm:$false
+        $quoted = $restoreCommand.Replace("'", "''")
+        $result = Invoke-AsServer $restored "Restore-PgBackup '$($restored.Data)' -TargetName the_moment -RestoreCommand '$quoted'"
         $result.DataDirectory | Should -BeExactly $restored.Data
         "$($result.Name)" | Should -BeExactly $backup.Name
         Set-PostgresConfiguration $restored ''
-        Grant-ToPostgres $restored.Folder
-        & chmod 700 $restored.Data
         Start-Postgres $restored
         Wait-Sql $restored 'SELECT NOT pg_is_in_recovery()'
         Get-Fingerprint $restored | Should -BeExactly $expected

@@ -20,7 +20,7 @@ Describe 'The WalRus module' {
     }
 
     It 'describes a type for each view of its format file' {
-        foreach ($type in 'WalRus.Wal.WalPushResult', 'WalRus.Wal.WalFetchResult', 'WalRus.Cmdlets.PgBackup', 'WalRus.Backup.BackupFetchResult') {
+        foreach ($type in 'WalRus.Wal.WalPushResult', 'WalRus.Wal.WalFetchResult', 'WalRus.Cmdlets.PgBackup', 'WalRus.Cmdlets.PgRestore') {
             Get-FormatData -TypeName $type -PowerShellVersion $PSVersionTable.PSVersion | Should -Not -BeNullOrEmpty -Because $type
         }
     }
@@ -76,7 +76,7 @@ Set-StrictMode -Version Latest
 Add-Type -LiteralPath '$stub'
 Import-Module '$ModulePath'
 (Push-WalSegment '$segment' -Setting @{ WALG_FILE_PREFIX = '$($archive.WALG_FILE_PREFIX)' }).State
-try { `$null = Get-BackupList -Setting @{ WALG_S3_PREFIX = 's3://walrus-nowhere/x'; AWS_ENDPOINT = 'http://127.0.0.1:1'; AWS_REGION = 'us-east-1'; AWS_ACCESS_KEY_ID = 'x'; AWS_SECRET_ACCESS_KEY = 'x'; S3_MAX_RETRIES = 1 } }
+try { `$null = Get-BackupList -Setting @{ WALG_S3_PREFIX = 's3://walrus-nowhere/x'; AWS_ENDPOINT = 'http://127.0.0.1:1'; AWS_REGION = 'us-east-1'; AWS_ACCESS_KEY_ID = 'x'; AWS_SECRET_ACCESS_KEY = 'x'; S3_MAX_RETRIES = 1 } -WarningAction Ignore }
 catch { `$_.FullyQualifiedErrorId }
 [Amazon.Stub]::Who()
 "@

@@ -15,8 +15,7 @@ Describe 'Restore-PgBackup' -Skip:$missing {
         Initialize-Postgres $server "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`""
         Start-Postgres $server
         Invoke-Sql $server 'CREATE TABLE t AS SELECT generate_series(1, 5000) AS n' | Out-Null
-        $connection = @{ PGHOST = $server.Folder; PGPORT = '5432'; PGUSER = 'postgres'; PGDATABASE = 'postgres' }
-        $backup = New-BaseBackup $server.Data -Setting ($setting + $connection) -WarningAction SilentlyContinue
+        $backup = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"
         Start-Sleep -Milliseconds 1100
         $moment = [DateTimeOffset]::Now
         Invoke-Sql $server "INSERT INTO t VALUES (-1); SELECT pg_create_restore_point('here')" | Out-Null
