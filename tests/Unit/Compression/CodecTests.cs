@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using WalRus.Compression;
 using WalRus.Streaming;
 
@@ -231,37 +230,6 @@ public sealed class CodecTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.WriteAsync(new byte[10], cancelled.Token));
     }
 
-    [Theory]
-    [MemberData(nameof(Methods))]
-    public async Task Many_streams_leave_the_process_as_large_as_a_tenth_of_them(string method)
-    {
-        var codec = Codecs.Create(method);
-        var data = StreamPieces.Data(30_000, Seed);
-        var stored = await StreamPieces.WriteAsync(codec.OpenCompress, data);
-        var abandonedInput = new byte[200_000];
-        async Task RoundsAsync(int count)
-        {
-            for (var round = 0; round < count; round++)
-            {
-                await StreamPieces.WriteAsync(codec.OpenCompress, data);
-                await StreamPieces.ReadAsync(codec.OpenDecompress, stored);
-                await using var abandoned = codec.OpenCompress(Stream.Null);
-                await abandoned.WriteAsync(abandonedInput);
-                await using var dropped = codec.OpenDecompress(new MemoryStream(stored));
-                await dropped.ReadExactlyAsync(new byte[100]);
-            }
-
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-
-        var rounds = method == "lzma" ? 5 : 100;
-        await RoundsAsync(rounds);
-        var before = ResidentBytes();
-        await RoundsAsync(rounds * 10);
-        Assert.InRange(ResidentBytes() - before, long.MinValue, 24 << 20);
-    }
-
     [Fact]
     public void An_unknown_method_names_the_known_ones()
     {
@@ -285,12 +253,6 @@ public sealed class CodecTests
         Assert.Equal("zstd", Codecs.Create("zstd", zstdLevel: "Fastest").Method);
         Assert.Equal(ErrorCode.SettingInvalid, Assert.Throws<WalRusException>(() => Codecs.Create("lz4", zstdLevel: "best")).Code);
         Assert.Equal(ErrorCode.SettingInvalid, Assert.Throws<WalRusException>(() => Codecs.Create("zstd", zstdLevel: "3")).Code);
-    }
-
-    private static long ResidentBytes()
-    {
-        using var process = Process.GetCurrentProcess();
-        return process.WorkingSet64;
     }
 
     private sealed class FullDisk : OutputStream

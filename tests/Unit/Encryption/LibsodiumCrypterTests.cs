@@ -153,30 +153,6 @@ public sealed class LibsodiumCrypterTests : IDisposable
         await Assert.ThrowsAsync<InvalidOperationException>(async () => await stream.CompleteAsync(CancellationToken.None));
     }
 
-    [Fact]
-    public async Task Many_streams_leave_the_process_as_large_as_a_tenth_of_them()
-    {
-        var data = StreamPieces.Data(30_000, Seed);
-        var stored = await StreamPieces.WriteAsync(crypter.OpenEncrypt, data);
-        async Task RoundsAsync(int count)
-        {
-            for (var round = 0; round < count; round++)
-            {
-                await StreamPieces.WriteAsync(crypter.OpenEncrypt, data);
-                await StreamPieces.ReadAsync(crypter.OpenDecrypt, stored);
-                await using var abandoned = crypter.OpenEncrypt(Stream.Null);
-                await abandoned.WriteAsync(data);
-            }
-
-            GC.Collect();
-        }
-
-        await RoundsAsync(100);
-        var before = Environment.WorkingSet;
-        await RoundsAsync(1000);
-        Assert.InRange(Environment.WorkingSet - before, long.MinValue, 24 << 20);
-    }
-
     private byte[] EncryptByHand(byte[] plain, bool isLast)
     {
         using var state = new SecretMemory((int)SodiumNative.StateBytes());
