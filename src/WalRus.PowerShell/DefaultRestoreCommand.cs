@@ -1,4 +1,5 @@
 using System.Reflection;
+using WalRus.Backup;
 
 namespace WalRus.Cmdlets;
 
@@ -13,19 +14,32 @@ internal static class DefaultRestoreCommand
     {
         var executable = OperatingSystem.IsWindows() ? "walrus.exe" : "walrus";
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-            .Prepend(ModuleFolder).Where(folder => folder.Length > 0);
+            .Prepend(ModuleFolder).Where(Path.IsPathFullyQualified);
         var found = folders.Select(folder => Path.Combine(folder, executable)).FirstOrDefault(File.Exists);
-        if (found is not null)
-        {
-            var config = configFile is null ? "" : $" --config \"{configFile}\"";
-            return $"\"{found}\" wal-fetch \"%f\" \"%p\"{config}";
-        }
-
-        var manifest = Path.Combine(ModuleFolder, "..", "WalRus.psd1");
-        var file = configFile is null ? "" : $" -ConfigFile '{configFile}'";
-        return "pwsh -NoProfile -NonInteractive -Command \"& { $ErrorActionPreference = 'Stop'; Import-Module "
-            + $"'{Path.GetFullPath(manifest)}'; Restore-WalSegment '%f' '%p'{file} }}\"";
+        return found is not null ? RestoreCommand.ForExecutable(found, configFile) : ForPowerShell(configFile);
     }
 
     private static string ModuleFolder => Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location)!;
+
+    private static string ForPowerShell(string? configFile)
+    {
+        var manifest = Path.GetFullPath(Path.Combine(ModuleFolder, "..", "WalRus.psd1"));
+        var file = configFile is null ? "" : $" -ConfigFile {Literal(configFile)}";
+        var script = $"Import-Module {Literal(manifest)} -ErrorAction Stop; Restore-WalSegment '%f' '%p'{file} -ErrorAction Stop";
+
+        // The shell must take nothing in it for its own: $ and backticks stay as they are only in sh's single quotes.
+        var quoted = OperatingSystem.IsWindows()
+            ? $"\"{script}\""
+            : $"'{script.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        return $"{PowerShellProgram} -NoProfile -NonInteractive -Command {quoted}";
+    }
+
+    /// <summary>This very PowerShell, unless another program hosts it.</summary>
+    private static string PowerShellProgram =>
+        Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "pwsh" ? $"\"{Doubled(path)}\"" : "pwsh";
+
+    /// <summary>A PowerShell string; PostgreSQL replaces % before anyone else sees it.</summary>
+    private static string Literal(string text) => $"'{Doubled(text).Replace("'", "''", StringComparison.Ordinal)}'";
+
+    private static string Doubled(string text) => text.Replace("%", "%%", StringComparison.Ordinal);
 }

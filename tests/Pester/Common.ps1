@@ -291,11 +291,6 @@ function New-S3Archive {
     }
 }
 
-function Test-S3Store([hashtable] $Setting) {
-    try { $null = Get-BackupList -Setting $Setting -ErrorAction Stop; $true }
-    catch { $_.FullyQualifiedErrorId -notlike 'SettingInvalid,*' }
-}
-
 <# The server that runs already, else one of this file's own that Stop-S3 ends. #>
 function Start-S3 {
     $none = @{ Endpoint = $null; Environment = $null }

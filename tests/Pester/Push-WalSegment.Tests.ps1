@@ -180,7 +180,6 @@ Describe 'Push-WalSegment' {
         It 'stops within a second and leaves nothing half-written' {
             $slow = $archive + @{ WALG_NETWORK_RATE_LIMIT = '50000' }
             $stopped = Stop-RunningPipeline { param($s, $a) Push-WalSegment $s -Setting $a } $segment, $slow -Started { Get-FileList $slow.WALG_FILE_PREFIX }
-            if ($stopped.Output) { Set-ItResult -Skipped -Because 'WALG_NETWORK_RATE_LIMIT is not in force, so nothing is slow enough to stop' }
             $stopped.Errors | Should -BeNullOrEmpty
             $stopped.State | Should -Be 'Stopped'
             $stopped.StopTime.TotalSeconds | Should -BeLessThan 1
@@ -243,7 +242,6 @@ Describe 'Push-WalSegment' {
         It 'archives to a bucket' {
             $bucket = New-S3Archive
             if (-not $bucket) { Set-ItResult -Skipped -Because $NoS3 }
-            if (-not (Test-S3Store $bucket)) { Set-ItResult -Skipped -Because 'this build of the engine does not open S3 stores' }
             (Push-WalSegment $segment -Setting $bucket).State | Should -Be 'Uploaded'
             $back = Join-Path $TestDrive 'from-bucket'
             $null = Restore-WalSegment 000000010000000000000001 $back -Setting $bucket
