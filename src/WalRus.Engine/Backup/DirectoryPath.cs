@@ -43,13 +43,6 @@ internal static class DirectoryPath
         Path.TrimEndingDirectorySeparator(right),
         OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal);
 
-    /// <summary>True when <paramref name="path"/> is <paramref name="folder"/> or lies in it.</summary>
-    public static bool Contains(string folder, string path) =>
-        AreSame(folder, path)
-        || path.StartsWith(
-            Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar,
-            OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal);
-
     private static void Push(Stack<string> pending, string relative)
     {
         var parts = relative.Split([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries);

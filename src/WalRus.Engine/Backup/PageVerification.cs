@@ -93,9 +93,15 @@ internal sealed class PageVerification
         private async ValueTask<bool> ReadAgainAsync(
             Memory<byte> page, uint block, IDataFile file, CancellationToken cancellationToken)
         {
-            for (var reading = 1; reading < MaxReadings; reading++)
+            // A file with that many bad pages is broken, not busy: waiting for each would take hours.
+            var isBroken = count >= ListedBlocks;
+            for (var reading = 1; reading < (isBroken ? 2 : MaxReadings); reading++)
             {
-                await Task.Delay(BetweenReadings * reading, cancellationToken).ConfigureAwait(false);
+                if (!isBroken)
+                {
+                    await Task.Delay(BetweenReadings * reading, cancellationToken).ConfigureAwait(false);
+                }
+
                 var length = file.Read(page.Span, (long)block * owner.pageBytes);
                 if (length < page.Length)
                 {
