@@ -8,6 +8,8 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using Amazon.SecurityToken;
 using Amazon.SecurityToken.Model;
+using Amazon.SSO;
+using Amazon.SSOOIDC;
 
 namespace WalRus.Storage.S3;
 
@@ -127,11 +129,15 @@ internal static class S3ClientBuilder
             : null;
 
     /// <summary>
-    /// Environment, web identity, shared files, container, instance. Some of these find the token service's client by
-    /// its name, so a trimmed program must keep it.
+    /// Environment, web identity, shared files (keys, roles, SSO, a process), container, instance. For some of these the
+    /// SDK finds a client of another package by its name, which a trimmed program must be told to keep.
     /// </summary>
     [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSecurityTokenServiceClient))]
     [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSecurityTokenServiceConfig))]
+    [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSSOClient))]
+    [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSSOConfig))]
+    [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSSOOIDCClient))]
+    [DynamicDependency(DynamicallyAccessedMemberTypes.PublicConstructors, typeof(AmazonSSOOIDCConfig))]
     private static Task<AWSCredentials> OfAnySourceAsync() =>
         DefaultAWSCredentialsIdentityResolver.GetCredentialsAsync();
 }

@@ -128,12 +128,32 @@ internal static class S3Errors
             $"{operation} failed: {failure.Message}",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or give the machine a role.",
             failure),
+        // Credentials that had to be fetched, and could not: that host is not the store's.
+        AmazonClientException => new WalRusException(
+            ErrorCode.StoreUnreachable,
+            $"{operation} failed: {failure.Message}: {Innermost(failure)}",
+            "Check the way to the service that gives the credentials (STS, SSO, instance metadata).",
+            failure) { IsTransient = true },
         _ => new WalRusException(
             ErrorCode.StoreUnreachable,
-            $"{operation} failed: {Host(store)} cannot be reached: {Innermost(failure)}",
+            $"{operation} failed: {Connection(failure, store)}",
             "Check AWS_ENDPOINT, AWS_REGION, the network, DNS and HTTPS_PROXY.",
             failure) { IsTransient = true },
     };
+
+    /// <summary>What broke, with whom: .NET names the host when it could not connect at all.</summary>
+    private static string Connection(Exception failure, S3StoreOptions store)
+    {
+        for (var inner = failure; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } connecting)
+            {
+                return connecting.Message;
+            }
+        }
+
+        return $"{Innermost(failure)} ({Host(store)})";
+    }
 
     private static string Innermost(Exception failure)
     {
