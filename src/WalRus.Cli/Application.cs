@@ -40,7 +40,14 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
             return exitCode;
         }
 
-        return await RunAsync(line, output, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await RunAsync(line, output, cancellationToken).ConfigureAwait(false);
+        }
+        catch (UsageException wrong)
+        {
+            return WrongUsage(wrong, output);
+        }
     }
 
     private async Task<int> RunAsync(ParsedCommandLine line, StreamWriter output, CancellationToken cancellationToken)

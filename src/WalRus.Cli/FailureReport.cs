@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using WalRus.Cli.CommandLine;
 using WalRus.Cli.Terminal;
 
 namespace WalRus.Cli;
@@ -6,8 +7,8 @@ namespace WalRus.Cli;
 /// <summary>What a failed command says: message, and the operator's next step on a line of its own.</summary>
 internal static class FailureReport
 {
-    /// <summary>Everything but what no program can go on from; those crash with their stack.</summary>
-    public static bool IsExpected(Exception failure) => failure is not (OutOfMemoryException or StackOverflowException);
+    /// <summary>Everything but wrong usage, which has a form of its own.</summary>
+    public static bool IsExpected(Exception failure) => failure is not UsageException;
 
     public static void Write(ConsoleLog log, Exception failure, bool isStopped)
     {

@@ -48,12 +48,15 @@ internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings
     /// </summary>
     public IEnumerable<string> GlobalArguments()
     {
-        foreach (var option in new[] { "config", "log-format" })
+        if (line.Value("config") is { Length: > 0 } config)
         {
-            if (line.Value(option) is { } value)
-            {
-                yield return $"--{option}={value}";
-            }
+            // The other process may run in another folder.
+            yield return $"--config={Path.GetFullPath(config)}";
+        }
+
+        if (line.Value("log-format") is { } format)
+        {
+            yield return $"--log-format={format}";
         }
 
         if (line.Has("turbo"))

@@ -5,13 +5,14 @@ using WalRus.Cli.CommandLine;
 using WalRus.Cli.Terminal;
 using WalRus.Configuration;
 using WalRus.Postgres;
+using WalRus.Storage;
 using WalRus.WalG;
 
 namespace WalRus.Cli.Commands;
 
 /// <summary>
 /// <c>walrus backup-fetch DESTINATION NAME</c>: restores as wal-g does; with a <c>--target-...</c> flag it also chooses the
-/// backup (for LATEST), checks that the WAL is there and writes the recovery settings.
+/// backup (for LATEST or no name), checks that the WAL is there and writes the recovery settings.
 /// </summary>
 internal static class BackupFetchCommand
 {
@@ -54,13 +55,17 @@ internal static class BackupFetchCommand
         if (call.Value("restore-only") is not null)
         {
             throw new WalRusException(
-                ErrorCode.BackupDeltaUnsupported, "--restore-only is not available yet; nothing was done.", "wal-g works on the same archive.");
+                ErrorCode.InvalidArgument, "--restore-only is not available yet; nothing was done.", "wal-g works on the same archive.");
         }
 
+        var recovery = Recovery(call);
         var engine = call.OpenEngine();
         await using var close = engine.ConfigureAwait(false);
-        var name = await NameAsync(call, engine, cancellationToken).ConfigureAwait(false);
-        var recovery = Recovery(call);
+        var name = await NameAsync(call, engine, recovery is not null, cancellationToken).ConfigureAwait(false);
+        call.Log.Info(
+            "SelectingBackup",
+            name == BackupCatalog.Latest ? "Selecting the latest backup..." : $"Selecting the backup with name {name}...");
+        call.Log.Info("SearchingBackup", $"Backup to fetch will be searched in storages: [{engine.Archive.Store.Name}]");
         RecoveryPlan? plan = null;
         if (recovery is not null)
         {
@@ -95,12 +100,18 @@ internal static class BackupFetchCommand
             },
             cancellationToken).ConfigureAwait(false);
         progress?.Clear();
+        if (recovery is not null && call.Value("restore-command") is null)
+        {
+            SayWhatRestoreCommandNeeds(call, engine.Archive.Store);
+        }
+
         call.Log.Info("BackupFetched", $"Backup extraction complete: {result.Name}, {result.FileCount} files, {result.Bytes} bytes");
         return ExitCodes.Success;
     }
 
     /// <summary>A name, "LATEST", or the name of the backup with the given user data: exactly one of the two selectors.</summary>
-    private static async Task<string> NameAsync(Invocation call, WalRusEngine engine, CancellationToken cancellationToken)
+    private static async Task<string> NameAsync(
+        Invocation call, WalRusEngine engine, bool hasTarget, CancellationToken cancellationToken)
     {
         var userData = UserData.Parse(call.Value("target-user-data", SettingCatalog.FetchTargetUserData), "--target-user-data");
         var named = call.Arguments.Count > 1 ? call.Arguments[1] : null;
@@ -108,8 +119,8 @@ internal static class BackupFetchCommand
         {
             (not null, null) => named,
             (null, { } data) => (await engine.Backups.FindByUserDataAsync(data, cancellationToken).ConfigureAwait(false)).Name.ToString(),
-            (null, null) => throw new WalRusException(
-                ErrorCode.InvalidArgument, "backup-fetch needs a backup's name, LATEST, or --target-user-data.", "walrus backup-list shows the backups."),
+            (null, null) when hasTarget => BackupCatalog.Latest,
+            (null, null) => throw new UsageException("a backup's name, LATEST or --target-user-data is needed", Definition),
             _ => throw new WalRusException(
                 ErrorCode.InvalidArgument, "A backup's name and --target-user-data (WALG_FETCH_TARGET_USER_DATA) exclude each other.", "Give one of them."),
         };
@@ -133,9 +144,37 @@ internal static class BackupFetchCommand
             Target = target,
             Action = call.Value("target-action") is { } action ? ParseAction(action) : RecoveryAction.Promote,
             Standby = call.Has("standby"),
-            RestoreCommand = call.Value("restore-command") ?? RestoreCommand.ForExecutable(
-                Environment.ProcessPath ?? "walrus", call.Value("config") is { } config ? Path.GetFullPath(config) : null),
+            RestoreCommand = call.Value("restore-command") ?? OwnRestoreCommand(call),
         };
+    }
+
+    private static string OwnRestoreCommand(Invocation call)
+    {
+        var self = SelfInvocation.Find() ?? new SelfInvocation(Application.Name, []);
+        return RestoreCommand.ForProgram([self.Program, .. self.Arguments], call.GlobalArguments());
+    }
+
+    /// <summary>The server runs restore_command in its own environment, which may be another than this one.</summary>
+    private static void SayWhatRestoreCommandNeeds(Invocation call, IObjectStore store)
+    {
+        var secrets = string.Join(", ", call.GivenSecrets().Select(secret => secret.Key));
+        if (secrets.Length > 0)
+        {
+            call.Log.Warning(
+                "RestoreCommandLacksSecrets",
+                $"restore_command does not hold {secrets}, which must not stand in it: put them into the server's environment or a --config file.");
+        }
+
+        var needed = string.Join(", ", call.Settings.Effective
+            .Where(value => value.Origin.Kind == SettingOriginKind.Environment && value.Setting.Support == SettingSupport.Supported
+                && value.Setting.Group is not (SettingGroup.Postgres or SettingGroup.Backup)
+                && (value.Setting.Group != SettingGroup.S3 || store.Location.StartsWith("s3:", StringComparison.Ordinal)))
+            .Select(value => value.Origin.Name)
+            .Distinct());
+        if (needed.Length > 0)
+        {
+            call.Log.Info("RestoreCommandNeeds", $"The server must have these settings in its environment, as they are here: {needed}");
+        }
     }
 
     private static IReadOnlyList<TablespaceTarget> Tablespaces(Invocation call)

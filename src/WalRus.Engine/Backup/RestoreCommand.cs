@@ -10,6 +10,18 @@ public static class RestoreCommand
     public static string ForExecutable(string executable, string? configurationFile = null) =>
         ForExecutable(executable, configurationFile, OperatingSystem.IsWindows());
 
+    /// <summary><c>PROGRAM... wal-fetch "%f" "%p" FLAGS...</c>, each word quoted.</summary>
+    /// <param name="program">The executable, absolute, and what must follow it.</param>
+    /// <param name="flags">Global flags, without secrets: the command stands in a file and in the list of processes.</param>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.InvalidArgument"/>: a word that cannot be quoted.</exception>
+    public static string ForProgram(IEnumerable<string> program, IEnumerable<string> flags)
+    {
+        var windows = OperatingSystem.IsWindows();
+        return string.Join(' ', [
+            .. program.Select(word => Quote(word, windows)), "wal-fetch", "\"%f\"", "\"%p\"",
+            .. flags.Select(word => Quote(word, windows))]);
+    }
+
     internal static string ForExecutable(string executable, string? configurationFile, bool windows)
     {
         var command = $"{Quote(executable, windows)} wal-fetch \"%f\" \"%p\"";

@@ -43,7 +43,10 @@ public sealed class WalRusEngine : IAsyncDisposable
     public static WalRusEngine Open(WalRusSettings settings, IEventLog log)
     {
         var (prefix, group) = StoreSelection.Choose(settings);
-        Review(settings, group, log);
+        Review(settings, log, used =>
+            used is SettingGroup.General or SettingGroup.Wal or SettingGroup.Encryption or SettingGroup.Prefix or SettingGroup.Failover
+            || used == group);
+        SayUnknown(settings, log);
         var codec = OperationOptions.Codec(settings);
         var buffers = new NativeBufferPool(settings.Bytes(SettingCatalog.BufferBudget));
         Crypter? crypter = null;
@@ -80,8 +83,12 @@ public sealed class WalRusEngine : IAsyncDisposable
     public BackupPushOptions BackupPushOptions => OperationOptions.BackupPush(Settings);
 
     /// <inheritdoc cref="CreateWalPush"/>
-    public BackupPush CreateBackupPush(BackupPushOptions options) =>
-        new(Archive, PostgresSettings.Read(Settings, Settings.HomeFolder), options, log);
+    public BackupPush CreateBackupPush(BackupPushOptions options)
+    {
+        // Said here: an archive_command has no use for a line about backups with every segment.
+        Review(Settings, log, used => used is SettingGroup.Backup or SettingGroup.Postgres);
+        return new BackupPush(Archive, PostgresSettings.Read(Settings, Settings.HomeFolder), options, log);
+    }
 
     /// <summary>Whether a fetch of this file should be followed by a prefetch of the next ones.</summary>
     public bool PrefetchFollows(string walName) => WalPrefetch.Follows(walName, OperationOptions.WalFetch(Settings));
@@ -94,14 +101,17 @@ public sealed class WalRusEngine : IAsyncDisposable
     }
 
     /// <summary>Refuses what would be unsafe to pass over, and says what is passed over.</summary>
-    private static void Review(WalRusSettings settings, SettingGroup store, IEventLog log)
+    private static void Review(WalRusSettings settings, IEventLog log, Func<SettingGroup, bool> isInUse)
     {
-        var notUsed = settings.RequireSupported(group => group <= SettingGroup.Prefix || group == store || group == SettingGroup.Failover);
+        var notUsed = settings.RequireSupported(isInUse);
         if (notUsed.Count > 0)
         {
             log.SettingsNotUsed(string.Join(", ", notUsed.Select(value => value.Origin.Name)));
         }
+    }
 
+    private static void SayUnknown(WalRusSettings settings, IEventLog log)
+    {
         var unknown = string.Join(", ", settings.UnknownNames);
         if (unknown.Length > 0)
         {

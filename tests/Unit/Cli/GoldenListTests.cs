@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -14,8 +13,7 @@ public sealed partial class GoldenListTests
         foreach (var golden in GoldenArchive.All().Where(golden => golden.IsWalG))
         {
             using var folder = new TemporaryFolder();
-            Unpack(golden, folder.FullName);
-            var environment = Environment(golden, folder["archive"]);
+            var environment = GoldenFolder.Unpack(golden, folder);
             foreach (var run in Runs(golden))
             {
                 var result = await InProcess.RunAsync(environment, run.Arguments);
@@ -32,27 +30,6 @@ public sealed partial class GoldenListTests
 
     /// <summary>.NET keeps 100 ns of a file's time, wal-g the whole: the last two digits differ.</summary>
     private static string Comparable(string text) => Nanoseconds().Replace(text, match => match.Groups[1].Value.TrimEnd('0', '.') + "Z");
-
-    private static void Unpack(GoldenArchive golden, string target)
-    {
-        // The times of the files are the backups' times, which .NET's extraction keeps only to the second in some formats.
-        using var tar = Process.Start("tar", ["-xpzf", Path.Combine(golden.Folder, "archive.tar.gz"), "-C", target]);
-        tar.WaitForExit();
-        Assert.Equal(0, tar.ExitCode);
-    }
-
-    private static Dictionary<string, string> Environment(GoldenArchive golden, string archive)
-    {
-        var environment = new Dictionary<string, string> { ["WALG_FILE_PREFIX"] = archive };
-        using var facts = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden.Folder, "golden.json")));
-        foreach (var setting in facts.RootElement.GetProperty("settings").EnumerateObject())
-        {
-            var value = setting.Value.GetString()!;
-            environment[setting.Name] = setting.Name.EndsWith("_PATH", StringComparison.Ordinal) ? Path.Combine(golden.Folder, value) : value;
-        }
-
-        return environment;
-    }
 
     /// <summary>The listings before the first command that changed the archive.</summary>
     private static IEnumerable<GoldenRun> Runs(GoldenArchive golden)

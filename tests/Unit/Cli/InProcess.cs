@@ -10,9 +10,17 @@ internal static class InProcess
     public static async Task<ProgramResult> RunAsync(IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
         var output = new MemoryStream();
-        var errors = new MemoryStream();
-        var application = new Application(output, () => errors, new SettingSources { Environment = environment });
+        var errors = new List<MemoryStream>();
+        var application = new Application(output, OpenErrors, new SettingSources { Environment = environment });
         var exitCode = await application.RunAsync(arguments, TestContext.Current.CancellationToken);
-        return new ProgramResult(exitCode, Encoding.UTF8.GetString(output.ToArray()), Encoding.UTF8.GetString(errors.ToArray()));
+        return new ProgramResult(exitCode, Encoding.UTF8.GetString(output.ToArray()), string.Concat(errors.Select(opened => Encoding.UTF8.GetString(opened.ToArray()))));
+
+        // Standard error can be opened and closed again and again, a memory stream only once.
+        MemoryStream OpenErrors()
+        {
+            var opened = new MemoryStream();
+            errors.Add(opened);
+            return opened;
+        }
     }
 }

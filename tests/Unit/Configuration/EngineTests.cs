@@ -81,13 +81,23 @@ public sealed class EngineTests
     [InlineData("WALG_TARGET_STORAGE", "other")]
     [InlineData("WALG_PG_BLOCK_SIZE", "16384")]
     [InlineData("WALG_PG_WAL_PAGE_SIZE", "16384")]
-    [InlineData("PGSERVICE", "x")]
     public void What_would_protect_or_place_data_otherwise_is_refused(string name, string value)
     {
         var failure = OpenFailure(("WALG_FILE_PREFIX", Path.GetTempPath()), (name, value));
         Assert.Equal(ErrorCode.SettingNotSupported, failure.Code);
         Assert.Contains(name, failure.Message, StringComparison.Ordinal);
         Assert.False(string.IsNullOrEmpty(failure.Hint));
+    }
+
+    [Fact]
+    public async Task A_service_file_that_is_not_read_is_refused_for_a_backup()
+    {
+        await using var engine = WalRusEngine.Open(
+            Sources.FromEnvironment(("WALG_FILE_PREFIX", Path.GetTempPath()), ("PGSERVICE", "x")), NullEventLog.Instance);
+        Assert.NotNull(engine.CreateWalPush());
+        Assert.Equal(
+            ErrorCode.SettingNotSupported,
+            Assert.Throws<WalRusException>(() => engine.CreateBackupPush(engine.BackupPushOptions)).Code);
     }
 
     [Fact]
@@ -115,7 +125,11 @@ public sealed class EngineTests
             log);
         var warning = Assert.Single(log.Events);
         Assert.Equal(EventLevel.Warning, warning.Level);
-        Assert.EndsWith(": WALG_STATSD_ADDRESS, WALG_USE_RATING_COMPOSER", warning.Message, StringComparison.Ordinal);
+        Assert.EndsWith(": WALG_STATSD_ADDRESS", warning.Message, StringComparison.Ordinal);
+
+        // What concerns backups alone is said when one is made, not with every segment.
+        engine.CreateBackupPush(engine.BackupPushOptions);
+        Assert.EndsWith(": WALG_USE_RATING_COMPOSER", log.Events.Last().Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -160,13 +174,4 @@ public sealed class EngineTests
 
     private static WalRusException OpenFailure(params (string, string)[] environment) =>
         Assert.Throws<WalRusException>(() => WalRusEngine.Open(Sources.FromEnvironment(environment), NullEventLog.Instance));
-
-    private sealed class RecordingLog : IEventLog
-    {
-        public List<LogEvent> Events { get; } = [];
-
-        public bool IsEnabled(EventLevel level) => true;
-
-        public void Write(in LogEvent logEvent) => Events.Add(logEvent);
-    }
 }
