@@ -104,7 +104,8 @@ internal sealed class ArchivedCluster : IAsyncDisposable
         folder.Dispose();
     }
 
-    private static async Task GiveToServerAsync(string path)
+    /// <summary>Gives a folder and all in it to the account that the server and walrus run under.</summary>
+    public static async Task GiveToServerAsync(string path)
     {
         if (PostgresPrograms.RunsAsPostgres)
         {

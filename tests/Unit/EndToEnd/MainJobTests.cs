@@ -79,6 +79,7 @@ public sealed class MainJobTests
         // The original tablespace is still there, so the restored one has to go elsewhere.
         var oid = Directory.EnumerateFileSystemEntries(Path.Combine(cluster.DataDirectory, "pg_tblspc")).Select(Path.GetFileName).Single()!;
         using var spec = new TemporaryFolder();
+        await ArchivedCluster.GiveToServerAsync(spec.FullName);
         await using var recovered = await archived.RecoverAsync(
             "LATEST", "--target-name", "the_moment", "--tablespace-mapping", $"{oid}={spec["ts"]}");
 

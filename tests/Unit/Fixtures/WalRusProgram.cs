@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace WalRus.Tests;
 
-/// <summary>The walrus executable as it ships: what build.sh left in artifacts/bin, or what WALRUS_EXECUTABLE names.</summary>
+/// <summary>
+/// The walrus executable as it ships: what build.sh left in artifacts/bin, or what WALRUS_EXECUTABLE names. Run under the
+/// server's account, as its users do, when the tests themselves run as root.
+/// </summary>
 internal static class WalRusProgram
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
@@ -78,18 +81,23 @@ internal static class WalRusProgram
 
     private static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo(Path)
+        var start = new ProcessStartInfo(PostgresPrograms.RunsAsPostgres ? "setpriv" : Path)
         {
             WorkingDirectory = System.IO.Path.GetTempPath(),
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var argument in arguments)
+        string[] switches = PostgresPrograms.RunsAsPostgres
+            ? ["--reuid=postgres", "--regid=postgres", "--init-groups", Path]
+            : [];
+        foreach (var argument in switches.Concat(arguments))
         {
             start.ArgumentList.Add(argument);
         }
 
+        // root's home is closed to that account, and walrus looks there for its settings.
+        start.Environment["HOME"] = System.IO.Path.GetTempPath();
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;
