@@ -25,7 +25,7 @@ public sealed class PesterTests
         Assert.SkipWhen(Obstacle.Value is not null, $"{Obstacle.Value}: {Files.Count} Pester files not run.");
         var (exitCode, output) = await RunAsync(
             $$"""
-            Import-Module Pester -MinimumVersion 5.0
+            Import-Module Pester -MinimumVersion '5.0'
             $c = New-PesterConfiguration
             $c.Run.Path = '{{Path.Combine(Folder, file).Replace("'", "''", StringComparison.Ordinal)}}'
             $c.Run.Exit = $true
@@ -43,7 +43,7 @@ public sealed class PesterTests
         try
         {
             var (exitCode, _) = RunAsync(
-                "exit [int] -not (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.0)", TimeSpan.FromMinutes(1))
+                "if (-not (Get-Module -ListAvailable Pester | Where-Object Version -ge '5.0')) { exit 3 }", TimeSpan.FromMinutes(1))
                 .GetAwaiter().GetResult();
             var manifest = Path.Combine(
                 Environment.GetEnvironmentVariable("WALRUS_MODULE") ?? Path.Combine(Repository.Root, "artifacts", "module", "WalRus"),
