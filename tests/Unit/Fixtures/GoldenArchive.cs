@@ -12,18 +12,31 @@ internal sealed record GoldenArchive(string Name, string Folder)
 
     public bool IsWalG => Name.StartsWith("walg-", StringComparison.Ordinal);
 
-    /// <summary>All of them; skips the test when this machine has none (<c>WALRUS_GOLDEN</c> or a folder beside the checkout).</summary>
-    public static IReadOnlyList<GoldenArchive> All()
+    /// <summary>
+    /// All that this machine has: those of <c>WALRUS_GOLDEN</c> or of a folder beside the checkout, else those in the
+    /// repository.
+    /// </summary>
+    public static IReadOnlyList<GoldenArchive> All() => In(FindRoot() ?? RepositoryFolder);
+
+    /// <summary>The few that every checkout has.</summary>
+    public static IReadOnlyList<GoldenArchive> InRepository() => In(RepositoryFolder);
+
+    /// <summary>One of them; skips the test when this machine does not have it.</summary>
+    public static GoldenArchive Open(string name)
     {
-        var root = FindRoot();
-        Assert.SkipWhen(root is null, "The golden archives are not on this machine (WALRUS_GOLDEN, or ../shared/golden).");
-        return [.. Directory.EnumerateDirectories(root!)
-            .Where(folder => File.Exists(Path.Combine(folder, "archive.tar.gz")))
-            .Order(StringComparer.Ordinal)
-            .Select(folder => new GoldenArchive(Path.GetFileName(folder), folder))];
+        var found = All().FirstOrDefault(archive => archive.Name == name);
+        Assert.SkipWhen(found is null, $"The golden archive {name} is not on this machine (WALRUS_GOLDEN, or ../shared/golden).");
+        return found!;
     }
 
-    public static GoldenArchive Open(string name) => All().Single(archive => archive.Name == name);
+    /// <summary>Unpacks the whole bucket, modification times included, into a folder.</summary>
+    /// <returns>The bucket's root.</returns>
+    public async Task<string> UnpackAsync(string folder, CancellationToken cancellationToken)
+    {
+        await using var packed = new GZipStream(File.OpenRead(Path.Combine(Folder, "archive.tar.gz")), CompressionMode.Decompress);
+        await TarFile.ExtractToDirectoryAsync(packed, folder, overwriteFiles: false, cancellationToken);
+        return Path.Combine(folder, "archive");
+    }
 
     /// <summary>The objects whose key <paramref name="wanted"/> takes, one at a time; the stream lives until the next.</summary>
     public IEnumerable<(string Key, Stream Content, DateTimeOffset Modified)> Objects(Func<string, bool> wanted)
@@ -93,6 +106,16 @@ internal sealed record GoldenArchive(string Name, string Folder)
         using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, file)));
         return document.RootElement.Clone();
     }
+
+    private static string RepositoryFolder => Path.Combine(Repository.Root, "tests", "Unit", "Golden", "archives");
+
+    private static List<GoldenArchive> In(string root) =>
+    [
+        .. Directory.EnumerateDirectories(root)
+            .Where(folder => File.Exists(Path.Combine(folder, "archive.tar.gz")))
+            .Order(StringComparer.Ordinal)
+            .Select(folder => new GoldenArchive(Path.GetFileName(folder), folder)),
+    ];
 
     private static byte[] ReadAll(Stream stream)
     {

@@ -1,0 +1,148 @@
+"""What golden-all.sh runs; see there. Arguments: the checkout, the executable, the folder of archives, options, names."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP, TOOL, ROOT = (os.path.abspath(argument) for argument in sys.argv[1:4])
+OPTIONS = [argument for argument in sys.argv[4:] if argument.startswith("--")]
+NAMES = [argument for argument in sys.argv[4:] if not argument.startswith("--")]
+AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+with open(f"{TOP}/tests/Unit/Golden/answer.sql", encoding="utf-8") as query:
+    ANSWER = re.sub(r"^--.*\n", "", query.read()).strip().rstrip(";")
+counts = {True: 0, False: 0}
+bin_folders = {}
+
+
+def run(command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
+
+
+def bin_folder(major):
+    if major not in bin_folders:
+        told = run([f"{TOP}/tests/servers/postgres.sh", "bindir", str(major)])
+        bin_folders[major] = told.stdout.strip().splitlines()[-1]
+    return bin_folders[major]
+
+
+def report(equal, what, why=""):
+    counts[equal] += 1
+    print(f"equal {what}" if equal else f"WRONG {what}  {' | '.join(why[-500:].splitlines())}", flush=True)
+
+
+def reachable(golden, index):
+    """The points that recovery from a backup can reach; the second timeline was forked at point_c."""
+    points, names = golden["points"], [backup["backup"] for backup in golden["backups"]]
+    first = [0, 2, 3] if len(names) == 3 or golden["delta"] != "none" else [0, 3]
+    if any(name.startswith("base_00000002") for name in names):
+        first = first[: len(names) - 1] + [len(points) - 1]
+    timeline = int(names[index][5:13], 16)
+    forked = points[-1]["timeline"] > 1 and timeline == 1
+    return [
+        point
+        for position, point in enumerate(points)
+        if position >= first[min(index, len(first) - 1)]
+        and point["timeline"] >= timeline
+        and (not forked or point["timeline"] == 2 or point["name"] <= "point_c")
+    ]
+
+
+class Archive:
+    """One golden archive, unpacked into a folder of the postgres account's own."""
+
+    def __init__(self, name, folder):
+        self.name, self.folder, self.source = name, folder, f"{ROOT}/{name}"
+        with open(f"{self.source}/golden.json", encoding="utf-8") as description:
+            self.golden = json.load(description)
+        os.makedirs(f"{folder}/socket")
+        run(["tar", "-C", folder, "-xzf", f"{self.source}/archive.tar.gz"])
+        shutil.copy(TOOL, f"{folder}/walrus")
+        self.environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": folder, "TZ": "UTC", "PGUSER": "postgres",
+            "WALG_FILE_PREFIX": f"{folder}/archive", "WALG_PG_WAL_SIZE": str(self.golden["wal_segment_size_mb"]),
+        }
+        for setting, value in self.golden["settings"].items():
+            if setting.endswith("_PATH"):
+                shutil.copy(f"{self.source}/{value}", f"{folder}/{value}")
+                value = f"{folder}/{value}"
+            self.environment[setting] = value
+        for place in self.golden["tablespaces"].values():
+            os.makedirs(place, mode=0o700, exist_ok=True)
+        run(["chown", "-R", "postgres:", folder, *self.golden["tablespaces"].values()])
+
+    def check(self, backup, point, number):
+        what, data = f"{self.name} {backup} -> {point['name']}", f"{self.folder}/data{number}"
+        for place in self.golden["tablespaces"].values():
+            for entry in os.listdir(place):
+                shutil.rmtree(f"{place}/{entry}")
+        fetched = self.as_postgres([f"{self.folder}/walrus", "backup-fetch", data, backup])
+        if fetched.returncode:
+            report(False, what, "backup-fetch: " + fetched.stdout)
+            return
+        try:
+            self.recover_and_compare(data, point, what)
+        finally:
+            shutil.rmtree(data)
+
+    def recover_and_compare(self, data, point, what):
+        with open(f"{data}/postgresql.auto.conf", "a", encoding="utf-8") as settings:
+            settings.write(
+                f"\nrestore_command = '{self.folder}/walrus wal-fetch %f %p >> {self.folder}/fetch.log 2>&1'\n"
+                f"recovery_target_name = '{point['name']}'\nrecovery_target_action = promote\n"
+                "recovery_target_timeline = latest\narchive_mode = off\nlisten_addresses = ''\n"
+                f"unix_socket_directories = '{self.folder}/socket'\nport = 5432\n")
+        with open(f"{data}/recovery.signal", "w", encoding="utf-8"):
+            pass
+        run(["chown", "-R", "postgres:", data])
+        control = [f"{bin_folder(self.golden['postgres'])}/pg_ctl", "-D", data, "-w", "-t", "90"]
+        # The server keeps pg_ctl's output open: a pipe would never end.
+        started = self.as_postgres([*control, "-l", f"{self.folder}/log", "start"], stdout=subprocess.DEVNULL)
+        if started.returncode:
+            report(False, what, "server: " + run(["tail", "-5", f"{self.folder}/log"]).stdout)
+            return
+        try:
+            deadline = time.monotonic() + 60
+            while self.ask("postgres", "select pg_is_in_recovery()") != "f" and time.monotonic() < deadline:
+                time.sleep(0.1)
+            got = {database: self.ask(database, ANSWER) for database in point["answer"]}
+            report(got == point["answer"], what, "the answers differ")
+        finally:
+            self.as_postgres([*control, "-m", "immediate", "stop"], stdout=subprocess.DEVNULL)
+
+    def ask(self, database, sql):
+        client = [f"{bin_folder(17)}/psql", "-XqAt", "-h", f"{self.folder}/socket", "-U", "postgres", "-d", database, "-c", sql]
+        return self.as_postgres(client).stdout.strip()
+
+    def as_postgres(self, command, **options):
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+        return subprocess.run(
+            AS_POSTGRES + command, env=self.environment, cwd=self.folder, text=True, check=False, **streams)
+
+
+def main():
+    for name in sorted(os.listdir(ROOT)):
+        if not os.path.exists(f"{ROOT}/{name}/golden.json") or (NAMES and name not in NAMES):
+            continue
+        folder = tempfile.mkdtemp(prefix="walrus-golden-", dir="/var/tmp")
+        os.chmod(folder, 0o755)
+        try:
+            archive = Archive(name, folder)
+            number = 0
+            for index, backup in enumerate(entry["backup"] for entry in archive.golden["backups"]):
+                if "--full-only" in OPTIONS and "_D_" in backup:
+                    continue
+                points = reachable(archive.golden, index)
+                for point in points[-1:] if "--quick" in OPTIONS else points:
+                    archive.check(backup, point, number)
+                    number += 1
+        finally:
+            shutil.rmtree(folder)
+    print(f"{counts[True]} equal, {counts[False]} wrong")
+    return 1 if counts[False] or not counts[True] else 0
+
+
+sys.exit(main())
