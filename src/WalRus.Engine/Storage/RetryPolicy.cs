@@ -88,7 +88,11 @@ public sealed record RetryPolicy
     internal async ValueTask PauseAsync(
         string operation, int attempt, (TimeSpan Time, WalRusException Failure) wait, CancellationToken cancellationToken)
     {
-        Log.StoreRetry(operation, attempt, wait.Time, wait.Failure.Message);
+        // The failure's own sentence begins like the event's.
+        var said = $"{operation} failed: ";
+        var reason = wait.Failure.Message;
+        reason = reason.StartsWith(said, StringComparison.Ordinal) ? reason[said.Length..] : reason;
+        Log.StoreRetry(operation, attempt, wait.Time, reason);
         await Task.Delay(wait.Time, Time, cancellationToken).ConfigureAwait(false);
     }
 }

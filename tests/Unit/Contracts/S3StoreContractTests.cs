@@ -35,9 +35,16 @@ public class S3StoreContractTests : ObjectStoreContract
     protected override async ValueTask<IReadOnlyList<string>> GarbageAsync() => await bucket!.UnfinishedUploadsAsync();
 }
 
-/// <summary>The contract with the older listing, small deletes, no prefix and no parallel parts.</summary>
+/// <summary>The contract over TLS, with the older listing, small deletes, no prefix and no parallel parts.</summary>
 public sealed class S3StoreOldProtocolContractTests : S3StoreContractTests
 {
-    private protected override S3StoreOptions OptionsOf(S3Bucket from) =>
-        from.Options() with { ListV1 = true, DeleteBatchSize = 100, Disable100Continue = true, UploadConcurrency = 1 };
+    private protected override S3StoreOptions OptionsOf(S3Bucket from) => from.Options() with
+    {
+        Endpoint = S3Server.TlsEndpoint.AbsoluteUri,
+        CaCertificateFile = S3Server.CaFile,
+        ListV1 = true,
+        DeleteBatchSize = 100,
+        Disable100Continue = true,
+        UploadConcurrency = 1,
+    };
 }

@@ -43,6 +43,8 @@ public sealed class S3FaultTests : IDisposable
         Assert.Equal(3, server.Requests.Count);
         Assert.All(server.Requests, request => Assert.Equal(Bytes(1000), request.Body.Content));
         Assert.Equal(2, log.Count(nameof(LogEvents.StoreRetry)));
+        Assert.StartsWith(
+            "Putting 'p/x' failed (attempt 1): SlowDown (HTTP 503)", log.Events.First().Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -473,6 +475,23 @@ public sealed class S3FaultTests : IDisposable
             _ => ScriptedReply.Error(403, "AccessDenied") with { TakesNoBody = true });
         await using var store = Store(server);
         await store.PutAsync("x", Bytes(4_000_000)).FailsAsync(ErrorCode.StoreAccessDenied);
+    }
+
+    [Theory]
+    [InlineData("<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>", "us-east-1")]
+    [InlineData("<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">EU</LocationConstraint>", "eu-west-1")]
+    [InlineData("<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">eu-north-1</LocationConstraint>", "eu-north-1")]
+    public async Task The_region_of_a_bucket_is_asked_for(string answer, string region)
+    {
+        await using var server = new ScriptedHttpServer(_ => ScriptedReply.Xml(answer));
+        using var client = await S3ClientBuilder.BuildAsync(
+            new S3StoreOptions
+            {
+                Bucket = "bucket", Endpoint = server.Address, ForcePathStyle = true, Keys = new S3Keys("AKID", Secret),
+            },
+            Cancel);
+        Assert.Equal(region, await S3ClientBuilder.AskRegionAsync(client, "bucket", Cancel));
+        Assert.StartsWith("location", server.Requests.Single().Query, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -8,21 +8,64 @@ namespace WalRus.Tests;
 
 /// <summary>
 /// The real S3 server of the tests: the Ceph gateway that tests/servers/s3.sh installs and starts, once for the whole
-/// test process, or one that runs already. Each test class takes a bucket of its own.
+/// test process. Each test class takes a bucket of its own.
 /// </summary>
 internal static class S3Server
 {
     private const string ScriptPath = "tests/servers/s3.sh";
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(8);
-    private static readonly Lazy<Task<string?>> Started = new(StartAsync);
+    private static readonly Lazy<Task<bool>> Started = new(StartAsync);
     private static string whyNot = "";
+    private static AmazonS3Client? client;
 
-    public static Uri Endpoint { get; } = new("http://127.0.0.1:9480");
+    public static Uri Endpoint { get; private set; } = null!;
+
+    /// <summary>The same server over TLS, with a certificate that <see cref="CaFile"/> vouches for.</summary>
+    public static Uri TlsEndpoint { get; private set; } = null!;
+
+    public static string CaFile { get; private set; } = null!;
 
     public static S3Keys Keys { get; } = new("testaccesskey", "testsecretkey");
 
     /// <summary>A client for preparing and inspecting, apart from the store under test.</summary>
-    public static AmazonS3Client Client { get; } = new(
+    public static AmazonS3Client Client => client!;
+
+    /// <summary>A new bucket; skips the test where no server can be had.</summary>
+    public static async Task<S3Bucket> NewBucketAsync()
+    {
+        Assert.SkipUnless(await Started.Value, whyNot);
+        var name = $"walrus-{Guid.NewGuid():N}";
+        await Client.PutBucketAsync(new PutBucketRequest { BucketName = name });
+        return new S3Bucket(name);
+    }
+
+    private static async Task<bool> StartAsync()
+    {
+        var script = Path.Combine(Repository.Root, ScriptPath);
+        if (!OperatingSystem.IsLinux() || !File.Exists(script))
+        {
+            whyNot = $"{ScriptPath} can start an S3 server on Linux only.";
+            return false;
+        }
+
+        // Says where the server is at once when it runs already.
+        var (exitCode, output) = await RunAsync(script);
+        if (exitCode != 0 || !output.Contains("ready ", StringComparison.Ordinal))
+        {
+            whyNot = $"{ScriptPath} start ended with {exitCode}: {output}";
+            return false;
+        }
+
+        var words = output[output.LastIndexOf("ready ", StringComparison.Ordinal)..].Split(
+            ' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        Endpoint = new Uri(words.First(word => word.StartsWith("http://", StringComparison.Ordinal)));
+        TlsEndpoint = new Uri(words.First(word => word.StartsWith("https://", StringComparison.Ordinal)));
+        CaFile = words.First(word => word.StartsWith("ca=", StringComparison.Ordinal))["ca=".Length..];
+        client = NewClient();
+        return true;
+    }
+
+    private static AmazonS3Client NewClient() => new(
         new BasicAWSCredentials(Keys.AccessKeyId, Keys.SecretAccessKey),
         new AmazonS3Config
         {
@@ -32,39 +75,6 @@ internal static class S3Server
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             Timeout = TimeSpan.FromSeconds(60),
         });
-
-    /// <summary>A new bucket; skips the test where no server can be had.</summary>
-    public static async Task<S3Bucket> NewBucketAsync()
-    {
-        Assert.SkipWhen(await Started.Value is null, whyNot);
-        var name = $"walrus-{Guid.NewGuid():N}";
-        await Client.PutBucketAsync(new PutBucketRequest { BucketName = name });
-        return new S3Bucket(name);
-    }
-
-    private static async Task<string?> StartAsync()
-    {
-        if (await AnswersAsync())
-        {
-            return Endpoint.AbsoluteUri;
-        }
-
-        var script = Path.Combine(Repository.Root, ScriptPath);
-        if (!OperatingSystem.IsLinux() || !File.Exists(script))
-        {
-            whyNot = $"There is no S3 server at {Endpoint}, and {ScriptPath} cannot start one on this machine.";
-            return null;
-        }
-
-        var (exitCode, output) = await RunAsync(script);
-        if (exitCode == 0 && await AnswersAsync())
-        {
-            return Endpoint.AbsoluteUri;
-        }
-
-        whyNot = $"{ScriptPath} start ended with {exitCode}: {output}";
-        return null;
-    }
 
     private static async Task<(int ExitCode, string Output)> RunAsync(string script)
     {
@@ -91,20 +101,6 @@ internal static class S3Server
         finally
         {
             File.Delete(log);
-        }
-    }
-
-    private static async Task<bool> AnswersAsync()
-    {
-        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
-        try
-        {
-            using var answer = await http.GetAsync(Endpoint);
-            return true;
-        }
-        catch (Exception none) when (none is HttpRequestException or TaskCanceledException)
-        {
-            return false;
         }
     }
 }

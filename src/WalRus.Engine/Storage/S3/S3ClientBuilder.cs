@@ -33,7 +33,8 @@ internal static class S3ClientBuilder
         return Create(options, region ?? DefaultRegion, credentials);
     }
 
-    private static async ValueTask<string> AskRegionAsync(
+    /// <summary>The region that a bucket lies in, as AWS tells any of its endpoints.</summary>
+    internal static async ValueTask<string> AskRegionAsync(
         AmazonS3Client client, string bucket, CancellationToken cancellationToken)
     {
         var request = new GetBucketLocationRequest { BucketName = bucket };

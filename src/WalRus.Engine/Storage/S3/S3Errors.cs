@@ -97,6 +97,7 @@ internal static class S3Errors
             or "BadDigest" or "XAmzContentSHA256Mismatch" => (ErrorCode.StoreFailed, null, true),
         "InvalidObjectState" => (
             ErrorCode.StoreFailed, "The object is in an archive storage class: restore it first (s3api restore-object).", false),
+        "QuotaExceeded" => (ErrorCode.StoreFailed, "Raise the quota of the bucket or account, or delete old backups.", false),
         "InvalidStorageClass" => (ErrorCode.StoreFailed, "Correct S3_STORAGE_CLASS.", false),
         _ => ClassifyStatus(answer.StatusCode, store),
     };
