@@ -5,6 +5,7 @@ using WalRus.Storage;
 using WalRus.Tests.Contracts;
 using WalRus.Tests.Streaming.Tar;
 using WalRus.WalG;
+using WalRus.Streaming;
 
 namespace WalRus.Tests.Backup;
 

@@ -3,6 +3,7 @@ using System.Runtime.Versioning;
 using WalRus.Storage;
 using WalRus.Storage.FileSystem;
 using WalRus.Tests.Contracts;
+using WalRus.Streaming;
 
 namespace WalRus.Tests.Storage;
 
@@ -211,5 +212,25 @@ public sealed class FileSystemObjectStoreTests : IDisposable
         File.WriteAllText(path, "x");
         File.SetLastWriteTimeUtc(path, DateTime.UtcNow - age);
         return path;
+    }
+
+    [Fact]
+    public async Task What_root_writes_belongs_to_the_owner_of_the_archive()
+    {
+        Assert.SkipUnless(!OperatingSystem.IsWindows() && Environment.IsPrivilegedProcess, "only root can give files away.");
+        using var folder = new TemporaryFolder();
+        UnixFiles.ChangeOwner(folder.FullName, new UnixOwner(4711, 4712));
+        await using var store = new FileSystemObjectStore(folder.FullName);
+
+        await using (var target = await store.OpenWriteAsync(ObjectKey.Parse("a/b/c"), WriteCondition.None, default))
+        {
+            await target.WriteAsync(new byte[3]);
+            await target.CompleteAsync(default);
+        }
+
+        foreach (var path in (string[])[folder["a"], folder["a", "b"], folder["a", "b", "c"]])
+        {
+            Assert.Equal(new UnixOwner(4711, 4712), UnixFiles.OwnerOf(path));
+        }
     }
 }

@@ -210,7 +210,20 @@ public sealed class FileSystemObjectStore : IObjectStore
         }
     }
 
-    private static SafeFileHandle CreateFile(string path)
+    /// <summary>
+    /// What root writes belongs to the account that owns the archive, else a backup by root would shut the server's own
+    /// archive_command out of the folders it made.
+    /// </summary>
+    private void GiveToOwner(string path)
+    {
+        if (!OperatingSystem.IsWindows() && Environment.IsPrivilegedProcess
+            && UnixFiles.OwnerOf(root) is { UserId: not UnixOwner.Root } owner)
+        {
+            UnixFiles.ChangeOwner(path, owner);
+        }
+    }
+
+    private SafeFileHandle CreateFile(string path)
     {
         var options = new FileStreamOptions
         {
@@ -225,7 +238,9 @@ public sealed class FileSystemObjectStore : IObjectStore
         }
 
         // The stream is only how .NET takes a mode; with no buffer it holds nothing beside the handle.
-        return new FileStream(path, options).SafeFileHandle;
+        var handle = new FileStream(path, options).SafeFileHandle;
+        GiveToOwner(path);
+        return handle;
     }
 
     private FileWriteStream Create(string path, WriteCondition condition)
@@ -280,6 +295,7 @@ public sealed class FileSystemObjectStore : IObjectStore
         else
         {
             Directory.CreateDirectory(folder, FolderMode750);
+            GiveToOwner(folder);
         }
     }
 

@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace WalRus.Backup;
+namespace WalRus.Streaming;
 
 /// <summary>Who owns files, as numbers.</summary>
 internal readonly record struct UnixOwner(uint UserId, uint GroupId)
