@@ -23,12 +23,12 @@ AfterAll {
 
 Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$missing {
     BeforeAll {
-        $server = $restored = $null
+        # What It assigns is gone when it ends; what it adds to this stays.
+        $clusters = [Collections.Generic.List[object]]::new()
     }
 
     AfterAll {
-        Remove-Postgres $server
-        Remove-Postgres $restored
+        $clusters | ForEach-Object { Remove-Postgres $_ }
     }
 
     It 'brings back what was there at a named moment' {
@@ -46,6 +46,7 @@ Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$mis
         }
 
         $server = New-PostgresFolder
+        $clusters.Add($server)
         if (-not $setting.Count) { $setting = @{ WALG_FILE_PREFIX = $server.Archive } }
         $setting.GetEnumerator() | ForEach-Object { $server.Environment[$_.Key] = $_.Value }
         Initialize-Postgres $server $archiveCommand
@@ -63,6 +64,7 @@ Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$mis
         Remove-Item $server.Data -Recurse -Force
 
         $restored = New-PostgresFolder
+        $clusters.Add($restored)
         $setting.GetEnumerator() | ForEach-Object { $restored.Environment[$_.Key] = $_.Value }
         $result = Invoke-AsServer $restored "Restore-PgBackup '$($restored.Data)' -TargetName the_moment $restoreCommand"
         $result.DataDirectory | Should -BeExactly $restored.Data
