@@ -12,7 +12,9 @@ namespace WalRus.Storage.S3;
 /// <remarks>
 /// <see cref="WriteCondition.IfAbsent"/> is the server's own check (If-None-Match). A write whose answer was lost and
 /// that is then told "exists" recognises its own object by an id in the object's metadata
-/// (<see cref="S3Upload.WriteIdName"/>).
+/// (<see cref="S3Upload.WriteIdName"/>). Servers other than AWS check it with a single PUT only, so there such a write is
+/// one PUT up to <see cref="S3StoreOptions.MaxPartSizeBytes"/> (more than any WAL segment of 16 MiB); beyond that the
+/// check comes just before the parts are joined.
 /// </remarks>
 public sealed class S3ObjectStore : IObjectStore
 {

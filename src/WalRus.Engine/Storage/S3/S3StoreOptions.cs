@@ -117,6 +117,12 @@ public sealed record S3StoreOptions
                 $"AWS_ENDPOINT '{Endpoint}' is no address.",
                 "Give it as https://host:port or host:port.");
 
+    /// <summary>
+    /// Whether joining parts checks that the key is free. AWS does; other servers (Ceph 18 among them) take the condition
+    /// with a plain PUT and pass over it here.
+    /// </summary>
+    internal bool CompletesConditionally => Endpoint is null;
+
     internal bool UsesTls => EndpointUri?.Scheme != Uri.UriSchemeHttp;
 
     public override string ToString() => Location;

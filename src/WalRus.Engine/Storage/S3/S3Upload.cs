@@ -18,6 +18,9 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
 
     public bool HasBegun => uploadId is not null;
 
+    /// <summary>True when only a single PUT is sure not to replace an object: worth a larger buffer.</summary>
+    public bool NeedsOneRequest => condition == WriteCondition.IfAbsent && !Options.CompletesConditionally;
+
     private string? IfNoneMatch => condition == WriteCondition.IfAbsent ? "*" : null;
 
     /// <summary>Writes the whole object in one request.</summary>
@@ -77,7 +80,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
     /// <summary>Makes the parts one visible object.</summary>
     public async ValueTask CompleteAsync(IReadOnlyList<string> etags, CancellationToken cancellationToken)
     {
-        if (condition == WriteCondition.IfAbsent)
+        if (NeedsOneRequest)
         {
             await RefuseTakenAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -189,7 +192,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
         return complete;
     }
 
-    /// <summary>Not every server checks the condition when it joins parts; this leaves those a narrow gap only.</summary>
+    /// <summary>For a server that may not check when it joins parts: this leaves a narrow gap only.</summary>
     private async ValueTask RefuseTakenAsync(CancellationToken cancellationToken)
     {
         try

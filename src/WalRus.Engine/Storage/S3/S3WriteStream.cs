@@ -34,7 +34,7 @@ internal sealed class S3WriteStream : OutputStream
 
         // A part may take half the pool, so that two objects can always be written.
         var largest = Math.Max(options.PartSizeBytes, Math.Min(options.MaxPartSizeBytes, buffers.BudgetBytes / 2));
-        sizes = new S3PartSizes(options.PartSizeBytes, (int)largest);
+        sizes = new S3PartSizes(upload.NeedsOneRequest ? (int)largest : options.PartSizeBytes, (int)largest);
         slots = new SemaphoreSlim(options.UploadConcurrency, options.UploadConcurrency);
     }
 
