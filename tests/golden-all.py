@@ -70,9 +70,18 @@ class Archive:
                 shutil.copy(f"{self.source}/{value}", f"{folder}/{value}")
                 value = f"{folder}/{value}"
             self.environment[setting] = value
+        self.made = [place for place in self.golden["tablespaces"].values() if not os.path.exists(place)]
         for place in self.golden["tablespaces"].values():
             os.makedirs(place, mode=0o700, exist_ok=True)
         run(["chown", "-R", "postgres:", folder, *self.golden["tablespaces"].values()])
+
+    def remove_places(self):
+        for place in self.made:
+            shutil.rmtree(place)
+            try:
+                os.removedirs(os.path.dirname(place))
+            except OSError:
+                pass  # others use a folder above
 
     def check(self, backup, point, number):
         what, data = f"{self.name} {backup} -> {point['name']}", f"{self.folder}/data{number}"
@@ -129,6 +138,7 @@ def main():
             continue
         folder = tempfile.mkdtemp(prefix="walrus-golden-", dir="/var/tmp")
         os.chmod(folder, 0o755)
+        archive = None
         try:
             archive = Archive(name, folder)
             number = 0
@@ -140,6 +150,8 @@ def main():
                     archive.check(backup, point, number)
                     number += 1
         finally:
+            if archive:
+                archive.remove_places()
             shutil.rmtree(folder)
     print(f"{counts[True]} equal, {counts[False]} wrong")
     return 1 if counts[False] or not counts[True] else 0

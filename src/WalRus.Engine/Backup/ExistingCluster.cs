@@ -32,10 +32,20 @@ internal static class ExistingCluster
         }
     }
 
-    /// <summary>Deletes what is in a directory; links are removed, never followed.</summary>
+    /// <summary>
+    /// Deletes what is in a directory; links are removed, never followed. A control file goes first, so that what a
+    /// killed call leaves does not look like a data directory.
+    /// </summary>
     public static void Empty(string folder, string? except = null)
     {
-        foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos())
+        var global = new DirectoryInfo(Path.Combine(folder, "global"));
+        if (global is { Exists: true, LinkTarget: null })
+        {
+            File.Delete(Path.Combine(global.FullName, "pg_control"));
+            DurableFile.SyncFolder(global.FullName);
+        }
+
+        foreach (var entry in new DirectoryInfo(folder).GetFileSystemInfos())
         {
             if (entry.Name == except)
             {
@@ -148,12 +158,19 @@ internal static class ExistingCluster
                 .Select(folder => folder.FullName);
         }
 
-        return File.Exists(MountTable)
-            ? File.ReadLines(MountTable)
-                .Select(line => line.Split(' '))
-                .Where(fields => fields.Length > 4)
-                .Select(fields => fields[4].Replace("\\040", " ", StringComparison.Ordinal))
-                .Where(mount => mount.StartsWith(path + "/", StringComparison.Ordinal))
-            : [];
+        if (!File.Exists(MountTable))
+        {
+            return [];
+        }
+
+        // The table has real paths; the kernel knows the one behind links anywhere in ours.
+        using var handle = UnixFiles.OpenFolder(path);
+        var real = new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{handle.DangerousGetHandle()}")).LinkTarget ?? path;
+        return File.ReadLines(MountTable)
+            .Select(line => line.Split(' '))
+            .Where(fields => fields.Length > 4)
+            .Select(fields => fields[4].Replace("\\040", " ", StringComparison.Ordinal))
+            .Where(mount => mount.StartsWith(real + "/", StringComparison.Ordinal))
+            .ToList();
     }
 }

@@ -20,6 +20,7 @@ internal sealed class RestoreDestination : IDisposable
     private readonly List<string> filled = [];
     private readonly Stack<string> made = new();
     private FileStream? claim;
+    private bool isHalfEmptied;
 
     private RestoreDestination(TablespaceLayout layout, IEventLog log)
     {
@@ -56,8 +57,7 @@ internal sealed class RestoreDestination : IDisposable
             destination.FindOwners();
             if (mustEmpty)
             {
-                log.RestoreEmpties(layout.DataDirectory);
-                ExistingCluster.Empty(layout.DataDirectory);
+                destination.EmptyFirst(systemIdentifier);
             }
 
             destination.Make(systemIdentifier);
@@ -76,11 +76,19 @@ internal sealed class RestoreDestination : IDisposable
     /// <summary>Ends the claim: what is there now stays.</summary>
     public void Complete()
     {
-        claim!.Dispose();
-        claim = null;
-        File.Delete(Path.Combine(Layout.DataDirectory, ClaimName));
+        // From here on nothing may take the restore back, whatever becomes of the claim.
         filled.Clear();
         made.Clear();
+        claim!.Dispose();
+        claim = null;
+        try
+        {
+            File.Delete(Path.Combine(Layout.DataDirectory, ClaimName));
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            log.RestoreLeftovers(Path.Combine(Layout.DataDirectory, ClaimName), failed.Message);
+        }
     }
 
     /// <summary>Removes everything this run made. What cannot be removed is told in the log, not thrown.</summary>
@@ -94,7 +102,7 @@ internal sealed class RestoreDestination : IDisposable
                 ExistingCluster.Empty(root, except: ClaimName);
             }
 
-            if (claim is not null)
+            if (claim is not null && !isHalfEmptied)
             {
                 claim.Dispose();
                 claim = null;
@@ -184,6 +192,20 @@ internal sealed class RestoreDestination : IDisposable
         {
             FallbackOwner = UnixFiles.OwnerOf(above) is { UserId: not UnixOwner.Root } found ? found : null;
         }
+    }
+
+    /// <summary>
+    /// Claims the old data directory before anything of it goes: if this is killed or fails half-way, what is left is
+    /// known as ours, and (its control file went first) no server can start on it.
+    /// </summary>
+    private void EmptyFirst(ulong? systemIdentifier)
+    {
+        log.RestoreEmpties(Layout.DataDirectory);
+        File.Delete(Path.Combine(Layout.DataDirectory, ClaimName));
+        TakeClaim(systemIdentifier);
+        isHalfEmptied = true;
+        ExistingCluster.Empty(Layout.DataDirectory, except: ClaimName);
+        isHalfEmptied = false;
     }
 
     private void Make(ulong? systemIdentifier)

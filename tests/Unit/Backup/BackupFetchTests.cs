@@ -185,6 +185,30 @@ public sealed class BackupFetchTests : IDisposable
     }
 
     [Fact]
+    public void A_mount_below_is_seen_through_a_link()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Reads Linux' mount table.");
+        Assert.SkipUnless(File.ReadAllText("/proc/self/mountinfo").Contains(" /dev/", StringComparison.Ordinal), "Nothing is mounted below /dev.");
+        var link = fixture.Folder["link"];
+        Directory.CreateSymbolicLink(link, "/dev");
+
+        // The check alone, which deletes nothing.
+        var refused = Assert.Throws<WalRusException>(() => ExistingCluster.CheckMayBeEmptied(link, BackupFetchFixture.SystemIdentifier));
+        Assert.Equal(ErrorCode.DestinationForeign, refused.Code);
+        Assert.Contains("a file system of its own", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_forced_restore_that_fails_leaves_no_half_emptied_cluster()
+    {
+        fixture.Parts["part_003.tar"][1][0] ^= 1;
+        await fixture.StoreAsync();
+        WriteCluster(BackupFetchFixture.SystemIdentifier);
+        await Assert.ThrowsAsync<WalRusException>(() => fixture.FetchAsync(fixture.Request with { Force = true }));
+        Assert.Equal(["data/"], fixture.Tree());
+    }
+
+    [Fact]
     public async Task Force_removes_links_without_following_them()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need a privilege there.");
