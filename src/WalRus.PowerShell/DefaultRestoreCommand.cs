@@ -7,7 +7,7 @@ namespace WalRus.Cmdlets;
 internal static class DefaultRestoreCommand
 {
     /// <summary>
-    /// The walrus executable beside the module or on PATH: it starts in a millisecond where pwsh takes hundreds, and
+    /// The walrus executable beside the module or on PATH: it starts much faster than pwsh, and
     /// replay waits for it once a segment. Without one, pwsh with this module.
     /// </summary>
     public static string For(string? configFile)
