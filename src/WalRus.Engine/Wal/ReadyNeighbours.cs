@@ -55,10 +55,17 @@ internal sealed class ReadyNeighbours(
 
     private async Task RunLaneAsync(CancellationToken cancellationToken)
     {
-        while (!startNoMore.IsCancellationRequested && !cancellationToken.IsCancellationRequested && NextCandidate() is { } name)
+        string? name = null;
+        while (!startNoMore.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             try
             {
+                name = NextCandidate();
+                if (name is null)
+                {
+                    return;
+                }
+
                 await PushOneAsync(name, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
@@ -68,8 +75,15 @@ internal sealed class ReadyNeighbours(
             catch (Exception failure) when (failure is WalRusException or IOException or UnauthorizedAccessException)
             {
                 // PostgreSQL asks for it by itself later and then gets the error.
-                log.NeighbourFailed(name, failure.Message);
+                log.NeighbourFailed(name ?? $"the neighbours of {asked.Name}", failure.Message);
+                if (name is null)
+                {
+                    // The folder of what is ready cannot be read: the asked segment must not fail for it.
+                    return;
+                }
             }
+
+            name = null;
         }
     }
 
