@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything this project does on a machine without PowerShell: ./build.sh build|test|demo|package
+# Everything this project does on a machine without PowerShell: ./build.sh build|module|test|demo|package
 # Installs what is missing with apt where it may (root, Debian or Ubuntu), says what is missing where it may not.
 # build.ps1 has the same tasks for a machine with pwsh.
 set -euo pipefail
@@ -93,7 +93,7 @@ run_tests() {
   [ "$status" = 0 ] && [ "$((failed + errors))" = 0 ]
 }
 
-newer_than() { find src Directory.*.props -newer "$1" -name '*.cs' -o -newer "$1" -name '*.*proj' -o -newer "$1" -name '*.props' | grep -v /obj/ | head -1; }
+newer_than() { find src Directory.*.props -newer "$1" -name '*.cs' -o -newer "$1" -name '*.xml' -o -newer "$1" -name '*.*proj' -o -newer "$1" -name '*.props' | grep -v /obj/ | head -1; }
 
 demo() {
   [ -x artifacts/bin/walrus ] && [ -z "$(newer_than artifacts/bin/walrus)" ] || { tools; say "Building"; dotnet publish src/WalRus.Cli -c "$configuration" -r "$rid" -o artifacts/bin -v q; }
@@ -116,8 +116,9 @@ task=${1:-}
 [ $# -gt 0 ] && shift
 case $task in
   build) build ;;
+  module) module ;;
   test) run_tests "$@" ;;
   demo) demo "$@" ;;
   package) package ;;
-  *) echo "usage: ./build.sh build | test [test filter] | demo [demo options] | package" >&2; exit 2 ;;
+  *) echo "usage: ./build.sh build | module | test [test filter] | demo [demo options] | package" >&2; exit 2 ;;
 esac

@@ -18,8 +18,16 @@
     FunctionsToExport    = @()
     AliasesToExport      = @()
     VariablesToExport    = @()
-    FormatsToProcess     = @('WalRus.Format.ps1xml')
-    TypesToProcess       = @('WalRus.Types.ps1xml')
+    FormatsToProcess     = @(
+        'Format/Backup.Format.ps1xml'
+        'Format/Restore.Format.ps1xml'
+        'Format/Wal.Format.ps1xml'
+    )
+    TypesToProcess       = @(
+        'Types/Backup.Types.ps1xml'
+        'Types/Restore.Types.ps1xml'
+        'Types/Wal.Types.ps1xml'
+    )
     PrivateData          = @{
         PSData = @{
             Tags       = @('PostgreSQL', 'Backup', 'WAL', 'PITR', 'wal-g', 'S3', 'Recovery', 'PSEdition_Core', 'Linux', 'Windows')
