@@ -31,13 +31,16 @@ public readonly record struct WalPageHeader
     public uint RemainingLength { get; private init; }
 
     /// <summary>True when the fields below are there.</summary>
-    public bool IsLong => (Info & LongHeaderFlag) != 0;
+    public bool IsLong => IsLongHeader(Info);
 
     public ulong SystemIdentifier { get; private init; }
 
     public uint SegmentSizeBytes { get; private init; }
 
     public uint BlockSizeBytes { get; private init; }
+
+    /// <summary>Whether flags say that the header is the long one.</summary>
+    internal static bool IsLongHeader(ushort info) => (info & LongHeaderFlag) != 0;
 
     /// <summary>False when the bytes are too few or hold no WAL page of any known version (a zeroed page, other data).</summary>
     public static bool TryParse(ReadOnlySpan<byte> page, out WalPageHeader header)
@@ -51,7 +54,7 @@ public readonly record struct WalPageHeader
         var magic = BinaryPrimitives.ReadUInt16LittleEndian(page);
         var info = BinaryPrimitives.ReadUInt16LittleEndian(page[2..]);
         var timeline = BinaryPrimitives.ReadUInt32LittleEndian(page[4..]);
-        var isLong = (info & LongHeaderFlag) != 0;
+        var isLong = IsLongHeader(info);
 
         // 0xD0xx to 0xD1xx are all there have been since 2010; a later major version stays readable.
         if (magic >> 8 is not (0xD0 or 0xD1) || timeline == 0 || (isLong && page.Length < LongLength))
