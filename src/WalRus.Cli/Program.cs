@@ -1,5 +1,4 @@
 using WalRus.Cli;
 
-ProcessStart.BoundMemory();
 using var stop = new StopSignals();
 return await Application.OfProcess().RunAsync(args, stop.Token).ConfigureAwait(false);

@@ -55,6 +55,17 @@ internal static class WalRusProgram
         return result.Output;
     }
 
+    /// <summary>Runs a command that must succeed under <c>ulimit -v</c>.</summary>
+    public static async Task SucceedWithinAsync(
+        int addressSpaceKilobytes, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        string[] shell = ["sh", "-c", $"ulimit -v {addressSpaceKilobytes} && exec \"$0\" \"$@\"", Path];
+        using var process = Start(shell, arguments, environment);
+        var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == 0, errors);
+    }
+
     /// <summary>Starts a command and kills it without warning after a while, unless it ends before.</summary>
     /// <returns>True when it was killed.</returns>
     public static async Task<bool> RunAndKillAsync(
@@ -79,9 +90,13 @@ internal static class WalRusProgram
         }
     }
 
-    private static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+    private static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment) =>
+        Start([Path], arguments, environment);
+
+    private static Process Start(
+        string[] program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo(PostgresPrograms.RunsAsPostgres ? "setpriv" : Path)
+        var start = new ProcessStartInfo(PostgresPrograms.RunsAsPostgres ? "setpriv" : program[0])
         {
             WorkingDirectory = System.IO.Path.GetTempPath(),
             RedirectStandardInput = true,
@@ -89,8 +104,8 @@ internal static class WalRusProgram
             RedirectStandardError = true,
         };
         string[] switches = PostgresPrograms.RunsAsPostgres
-            ? ["--reuid=postgres", "--regid=postgres", "--init-groups", Path]
-            : [];
+            ? ["--reuid=postgres", "--regid=postgres", "--init-groups", .. program]
+            : program[1..];
         foreach (var argument in switches.Concat(arguments))
         {
             start.ArgumentList.Add(argument);

@@ -1,0 +1,26 @@
+namespace WalRus.Tests.EndToEnd;
+
+/// <summary>The executable's bounds on memory, as ulimit -v and vm.overcommit_memory=2 see them.</summary>
+public sealed class AddressSpaceTests
+{
+    [Fact]
+    public async Task A_push_and_a_fetch_run_in_120_MB_of_address_space()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "ulimit -v is Linux's.");
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["archive"]);
+        Directory.CreateDirectory(folder["pg_wal"]);
+        const string name = "000000010000000000000001";
+        var segment = SyntheticWal.Segment(name, WalRus.Postgres.WalSegmentSize.Default);
+        File.WriteAllBytes(folder["pg_wal", name], segment);
+        await ArchivedCluster.GiveToServerAsync(folder.FullName);
+        var environment = new Dictionary<string, string>
+        {
+            ["WALG_FILE_PREFIX"] = folder["archive"],
+            ["WALG_COMPRESSION_METHOD"] = "zstd",
+        };
+        await WalRusProgram.SucceedWithinAsync(120_000, environment, "wal-push", folder["pg_wal", name]);
+        await WalRusProgram.SucceedWithinAsync(120_000, environment, "wal-fetch", name, folder["fetched"]);
+        Assert.Equal(segment, File.ReadAllBytes(folder["fetched"]));
+    }
+}
