@@ -23,6 +23,11 @@ public static class LogEvents
         Write(log, EventLevel.Warning, nameof(UploadLeft),
             $"The unfinished upload {uploadId} of {key} could not be removed: {reason}");
 
+    // Archiving
+    public static void BackupMetadataUnreadable(this IEventLog log, string backup, string reason) =>
+        Write(log, EventLevel.Warning, nameof(BackupMetadataUnreadable),
+            $"{reason} {backup} is described by its sentinel and counts as permanent");
+
     // Wal
     public static void WalPushed(this IEventLog log, string name, long bytesIn, long bytesOut) =>
         Write(log, EventLevel.Info, nameof(WalPushed), $"Archived {name}: {bytesIn} bytes, {bytesOut} stored");

@@ -15,9 +15,11 @@ public sealed record BackupCatalogEntry(
 
 /// <summary>
 /// The backups of an archive: those that have a sentinel. metadata.json is the authority for permanence and user data,
-/// as in wal-g; the sentinel where it is missing.
+/// as in wal-g; the sentinel where it is missing or damaged.
 /// </summary>
-public sealed class BackupCatalog(Archive archive)
+/// <param name="archive">Where they are.</param>
+/// <param name="log">Hears of a damaged metadata.json; null for silence.</param>
+public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
 {
     public const string Latest = "LATEST";
 
@@ -278,9 +280,8 @@ public sealed class BackupCatalog(Archive archive)
             return null;
         }
 
-        var json = await archive.ReadDocumentAsync(WalGLayout.Metadata(name), MaxMetadataBytes, cancellationToken)
-            .ConfigureAwait(false);
-        var metadata = json is null ? sentinel.ToMetadata() : BackupMetadata.Parse(json);
+        var document = await ReadMetadataAsync(name, sentinel, cancellationToken).ConfigureAwait(false);
+        var metadata = document ?? sentinel.ToMetadata();
         return new BackupDetail
         {
             Name = name,
@@ -302,8 +303,28 @@ public sealed class BackupCatalog(Archive archive)
             DeltaFromLsn = sentinel.Delta?.FromLsn,
             DeltaFullName = sentinel.Delta?.FullName,
             DeltaCount = sentinel.Delta?.Count ?? 0,
-            HasMetadata = json is not null,
+            HasMetadata = document is not null,
         };
+    }
+
+    /// <summary>
+    /// Null when there is none. A damaged one must not keep a backup from being restored: the sentinel says the same, but
+    /// whether the backup was marked permanent since is lost with it, so it counts as permanent.
+    /// </summary>
+    private async ValueTask<BackupMetadata?> ReadMetadataAsync(
+        BackupName name, BackupSentinel sentinel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var json = await archive
+                .ReadDocumentAsync(WalGLayout.Metadata(name), MaxMetadataBytes, cancellationToken).ConfigureAwait(false);
+            return json is null ? null : BackupMetadata.Parse(json);
+        }
+        catch (WalRusException damaged) when (damaged.Code is ErrorCode.BackupUnreadable or ErrorCode.ObjectCorrupt)
+        {
+            log?.BackupMetadataUnreadable(name.ToString(), damaged.Message);
+            return sentinel.ToMetadata() with { IsPermanent = true };
+        }
     }
 
     private static DateTimeOffset? TimeOf(WalGTime time) => time.IsZero ? null : time.ToDateTimeOffset();

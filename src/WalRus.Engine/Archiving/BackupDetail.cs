@@ -55,7 +55,7 @@ public sealed record BackupDetail
     /// <summary>For a delta the full backup its chain starts from.</summary>
     public string? DeltaFullName { get; init; }
 
-    /// <summary>False when the backup has no metadata.json (made before wal-g wrote one, or damaged).</summary>
+    /// <summary>False when the backup has no metadata.json (made before wal-g wrote one).</summary>
     public bool HasMetadata { get; init; } = true;
 
     public bool IsDelta => DeltaFrom is not null;

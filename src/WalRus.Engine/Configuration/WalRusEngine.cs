@@ -23,7 +23,7 @@ public sealed class WalRusEngine : IAsyncDisposable
         this.log = log;
         Archive = archive;
         Buffers = buffers;
-        Backups = new BackupCatalog(archive);
+        Backups = new BackupCatalog(archive, log);
     }
 
     public WalRusSettings Settings { get; }

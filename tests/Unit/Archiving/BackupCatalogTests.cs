@@ -116,6 +116,25 @@ public sealed class BackupCatalogTests : IDisposable
         Assert.Null(old.StartTime);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"start_time\":\"2024-05-01T10:00:00Z\",\"hostn")]
+    [InlineData("{\"pg_version\":\"fifteen\"}")]
+    public async Task Damaged_metadata_is_a_warning_and_the_backup_is_described_by_its_sentinel(string document)
+    {
+        Put(Root, sentinel: new BackupSentinel { StartLsn = new Lsn(40), Hostname = "h", PgVersion = 150004 });
+        File.WriteAllText(folder["basebackups_005", Root, "metadata.json"], document);
+        var log = new RecordingLog();
+        var found = await Catalog(log: log).FindAsync("LATEST", TestContext.Current.CancellationToken);
+        Assert.Equal((40UL, "h", 150004), (found.StartLsn.Value, found.Hostname, found.PgVersion));
+        Assert.True(found.IsPermanent, "it may have been marked so, and nothing may delete it");
+        var warning = Assert.Single(log.Events);
+        Assert.Equal((EventLevel.Warning, "BackupMetadataUnreadable"), (warning.Level, warning.Name));
+        Assert.Contains(Root, warning.Message, StringComparison.Ordinal);
+        Assert.Single(await Catalog().ListOrderedAsync(
+            entry => Assert.Fail($"{entry.Error}"), TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task User_data_is_found_by_value_and_must_be_of_one_backup()
     {
@@ -263,8 +282,10 @@ public sealed class BackupCatalogTests : IDisposable
 
     private Task<BackupDetail> Find(string name) => Catalog().FindAsync(name, TestContext.Current.CancellationToken);
 
-    private BackupCatalog Catalog(string? root = null) => new(new Archive(
-        new FileSystemObjectStore(root ?? folder.FullName), Codecs.Create("lz4"), Codecs.ReadOrder, Crypter: null));
+    private BackupCatalog Catalog(string? root = null, IEventLog? log = null) => new(
+        new Archive(
+            new FileSystemObjectStore(root ?? folder.FullName), Codecs.Create("lz4"), Codecs.ReadOrder, Crypter: null),
+        log);
 
     private void PutWithData(string name, string json)
     {
