@@ -21,6 +21,9 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
     /// <summary>Smaller files are written in one or two calls; asking for their room first would cost another.</summary>
     private const long PreallocateFromBytes = 1 << 20;
 
+    /// <summary>COR_E_IO: all that .NET says when a file's room cannot be had; other failures bring the system's number.</summary>
+    private const int UnspecificFailure = unchecked((int)0x80131620);
+
     private readonly ConcurrentDictionary<string, bool> notRestored = new();
     private volatile object? firstOwner;
     private long fileCount;
@@ -180,6 +183,10 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
                 MakeFolder(Path.GetDirectoryName(path)!);
                 return File.OpenHandle(path, FileMode.Create, FileAccess.Write, FileShare.Read, FileOptions.None, room);
             }
+        }
+        catch (IOException refused) when (room > 0 && refused.HResult == UnspecificFailure)
+        {
+            throw DurableFile.NoRoom(path, refused);
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {

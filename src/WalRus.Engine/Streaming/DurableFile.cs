@@ -68,15 +68,17 @@ public static partial class DurableFile
             $"'{path}' may not be written by this account.",
             "Check the owner and the mode of the file and of its folder.",
             failure),
-        IOException { HResult: DiskFullLinux or QuotaLinux or DiskFullWindows or HandleDiskFullWindows } => new WalRusException(
-            ErrorCode.DiskFull,
-            $"There is no room left on the disk that holds '{path}'.",
-            "Make room and try again; nothing half-written was left.",
-            failure),
+        IOException { HResult: DiskFullLinux or QuotaLinux or DiskFullWindows or HandleDiskFullWindows } => NoRoom(path, failure),
         FileNotFoundException or DirectoryNotFoundException => new WalRusException(
             ErrorCode.FileNotFound, $"'{path}' does not exist: {failure.Message}", null, failure),
         _ => new WalRusException(ErrorCode.FileFailed, $"'{path}': {failure.Message}", null, failure),
     };
+
+    public static WalRusException NoRoom(string path, Exception failure) => new(
+        ErrorCode.DiskFull,
+        $"There is no room left on the disk that holds '{path}'.",
+        "Make room and try again; nothing half-written was left.",
+        failure);
 
     /// <summary>The exception for the error that the last system call left in errno.</summary>
     internal static Exception SystemFailure(string path)
