@@ -161,39 +161,6 @@ public sealed class BackupPushFilesTests(SharedPostgresCluster shared) : IClassF
     }
 
     [Fact]
-    public async Task Twenty_thousand_small_files_need_no_more_memory_than_a_few()
-    {
-        const int Count = 20_000;
-        await using var own = await PostgresCluster.StartAsync();
-        var many = Path.Combine(own.DataDirectory, "base", "many");
-        Directory.CreateDirectory(many);
-        for (var i = 0; i < Count; i++)
-        {
-            await File.WriteAllBytesAsync(Path.Combine(many, $"{i}"), [1, 2, 3], Token);
-        }
-
-        await own.TakeOwnershipAsync(many);
-        fixture.Options = fixture.Options with { DiskConcurrency = 2, TarSizeThresholdBytes = 16 << 20 };
-        long most = 0;
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        var allocated = GC.GetTotalAllocatedBytes();
-        var seen = 0;
-        var result = await fixture.PushAsync(own, (path, size) =>
-        {
-            if (Interlocked.Increment(ref seen) % 5000 == 0)
-            {
-                most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true) - before);
-            }
-
-            return DataFile.TryOpen(path, size);
-        });
-        Assert.InRange(result.FileCount, Count, Count + 3000);
-        Assert.True(most < 8 << 20, $"{most} bytes of live objects while copying");
-        var each = (GC.GetTotalAllocatedBytes() - allocated) / result.FileCount;
-        Assert.True(each < 4096, $"{each} bytes allocated for each file");
-    }
-
-    [Fact]
     public async Task Progress_grows_to_about_what_was_expected()
     {
         var reports = new List<TransferProgress>();
