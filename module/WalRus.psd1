@@ -9,22 +9,28 @@
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
+        'Clear-WalRusConfiguration'
         'Get-BackupList'
+        'Get-WalRusConfiguration'
         'New-BaseBackup'
+        'New-WalRusConfiguration'
         'Push-WalSegment'
         'Restore-PgBackup'
         'Restore-WalSegment'
+        'Test-WalRusConfiguration'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()
     VariablesToExport    = @()
     FormatsToProcess     = @(
         'Format/Backup.Format.ps1xml'
+        'Format/Configuration.Format.ps1xml'
         'Format/Restore.Format.ps1xml'
         'Format/Wal.Format.ps1xml'
     )
     TypesToProcess       = @(
         'Types/Backup.Types.ps1xml'
+        'Types/Configuration.Types.ps1xml'
         'Types/Restore.Types.ps1xml'
         'Types/Wal.Types.ps1xml'
     )

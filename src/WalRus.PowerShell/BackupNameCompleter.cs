@@ -22,7 +22,8 @@ public sealed class BackupNameCompleter : IArgumentCompleter
         using var limit = new CancellationTokenSource(Patience);
         try
         {
-            var search = Task.Run(() => FindAsync(fakeBoundParameters, limit.Token), limit.Token);
+            var settings = SettingsOf(fakeBoundParameters);
+            var search = Task.Run(() => FindAsync(settings, limit.Token), limit.Token);
             return search.Wait(Patience)
                 ? search.GetAwaiter().GetResult()
                     .Where(backup => backup.Name.ToString().StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
@@ -40,9 +41,17 @@ public sealed class BackupNameCompleter : IArgumentCompleter
         }
     }
 
-    private static async Task<IReadOnlyList<BackupDetail>> FindAsync(IDictionary bound, CancellationToken cancellationToken)
+    private static WalRusSettings SettingsOf(IDictionary bound)
     {
-        var settings = SessionSettings.Load(bound["ConfigFile"] as string, bound["Setting"] as IDictionary);
+        var file = bound["ConfigFile"] as string;
+        var given = bound["Configuration"] is PSObject wrapped ? wrapped.BaseObject : bound["Configuration"];
+        var configuration = given as WalRusConfiguration ?? (file is null ? SessionDefault.Configuration : null);
+        return SessionSettings.Load(
+            file, bound["Setting"] as IDictionary, configuration, configuration is null ? null : SecretVault.Resolve(configuration));
+    }
+
+    private static async Task<IReadOnlyList<BackupDetail>> FindAsync(WalRusSettings settings, CancellationToken cancellationToken)
+    {
         var engine = WalRusEngine.Open(settings, NullEventLog.Instance);
         await using (engine.ConfigureAwait(false))
         {

@@ -12,6 +12,13 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource stopping = new();
     private WalRusEngine? engine;
+    private IReadOnlyDictionary<string, string>? secrets;
+
+    /// <summary>The settings as one object, by New-WalRusConfiguration; without it the session's default, if it has one.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    [ReceivedConfiguration]
+    public WalRusConfiguration? Configuration { get; set; }
 
     /// <summary>wal-g's configuration file; without it wal-g's default places are looked at. The environment goes above it.</summary>
     [Parameter]
@@ -19,7 +26,7 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     [ValidateNotNullOrEmpty]
     public string? ConfigFile { get; set; }
 
-    /// <summary>Settings by wal-g's names that go above environment and file, e.g. @{ WALG_FILE_PREFIX = '/backup' }.</summary>
+    /// <summary>Settings by wal-g's names that go above all others, e.g. @{ WALG_FILE_PREFIX = '/backup' }.</summary>
     [Parameter]
     [ValidateNotNull]
     public IDictionary? Setting { get; set; }
@@ -37,6 +44,10 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     protected override void StopProcessing() => stopping.Cancel();
 
     /// <inheritdoc/>
+    protected override void BeginProcessing() =>
+        ConfigurationInForce = Configuration ?? (ConfigFile is null ? SessionDefault.Configuration : null);
+
+    /// <inheritdoc/>
     protected override void EndProcessing()
     {
         if (engine is not null)
@@ -49,15 +60,27 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
         }
     }
 
+    /// <summary>The configuration in force: given, or the session's unless a file is named.</summary>
+    internal WalRusConfiguration? ConfigurationInForce { get; private set; }
+
+    /// <summary>The configuration file in force, resolved; null when none is named.</summary>
+    internal string? ConfigFileInForce => ConfigFile is null ? ConfigurationInForce?.ConfigFile : ResolvePath(ConfigFile);
+
     /// <summary>The engine these settings describe; built on first use. A setting that is wrong ends the cmdlet.</summary>
     internal WalRusEngine Engine(PipelinePump pump)
     {
         return engine ??= Open(pump);
     }
 
+    /// <summary>The settings in force. Secrets by name are looked up once a cmdlet, on the pipeline's thread.</summary>
+    /// <exception cref="WalRusException">What is wrong with them.</exception>
+    internal WalRusSettings LoadSettings() =>
+        SessionSettings.Load(ConfigFile is null ? null : ResolvePath(ConfigFile), Setting, ConfigurationInForce, secrets);
+
     /// <summary>Runs engine work, showing its log and progress, and returns its result.</summary>
     internal T Run<T>(Func<PipelinePump, Task<T>> work)
     {
+        secrets ??= ConfigurationInForce is { } configuration ? SecretVault.Resolve(configuration) : new Dictionary<string, string>();
         using var pump = new PipelinePump(MyInvocation.MyCommand.Name);
         return pump.Run(this, () => work(pump));
     }
@@ -110,6 +133,5 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
             or ErrorCode.EncryptionKeyMissing or ErrorCode.EncryptionToolMissing,
     };
 
-    private WalRusEngine Open(PipelinePump pump) => WalRusEngine.Open(
-        SessionSettings.Load(ConfigFile is null ? null : ResolvePath(ConfigFile), Setting), pump);
+    private WalRusEngine Open(PipelinePump pump) => WalRusEngine.Open(LoadSettings(), pump);
 }

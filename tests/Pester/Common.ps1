@@ -8,7 +8,8 @@ $ModuleFolder = $env:WALRUS_MODULE ? $env:WALRUS_MODULE : (Join-Path $Repository
 $ModulePath = Join-Path $ModuleFolder 'WalRus.psd1'
 $Executable = $env:WALRUS_EXECUTABLE ? $env:WALRUS_EXECUTABLE : (
     Join-Path $RepositoryRoot 'artifacts' 'bin' ($IsWindows ? 'walrus.exe' : 'walrus'))
-$Pwsh = (Get-Process -Id $PID).Path
+# Installed as a .NET tool, pwsh is a process of dotnet.
+$Pwsh = (Get-Process -Id $PID).Name -eq "pwsh" ? (Get-Process -Id $PID).Path : (Get-Command pwsh).Source
 $RunsAsRoot = -not $IsWindows -and [Environment]::UserName -eq 'root'
 
 # A setting of whoever runs the tests must not decide what they see.

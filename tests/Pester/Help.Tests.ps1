@@ -6,6 +6,12 @@ BeforeDiscovery {
 BeforeAll {
     . $PSScriptRoot/Common.ps1
     $common = [Management.Automation.Cmdlet]::CommonParameters + [Management.Automation.Cmdlet]::OptionalCommonParameters
+
+    function Get-DescribedParameter($Help) {
+        if ($Help.parameters.PSObject.Properties['parameter']) {
+            $Help.parameters.parameter | Where-Object name -NotIn WhatIf, Confirm
+        }
+    }
 }
 
 Describe 'Help of <Command>' -ForEach $commands {
@@ -20,16 +26,16 @@ Describe 'Help of <Command>' -ForEach $commands {
     }
 
     It 'describes every parameter, and no other' {
-        $parameters = (Get-Command $Command).Parameters.Values.Where({ $_.Name -notin $common }).Name | Sort-Object
-        $described = $help.parameters.parameter | Where-Object { $_.name -notin 'WhatIf', 'Confirm' }
-        $described.name | Sort-Object | Should -Be $parameters
+        $parameters = (Get-Command $Command).Parameters.Keys.Where({ $_ -notin $common }) | Sort-Object
+        $described = Get-DescribedParameter $help
+        $described | ForEach-Object name | Sort-Object | Should -Be $parameters
         foreach ($one in $described) {
             ($one.description | Out-String).Trim() | Should -Not -BeNullOrEmpty -Because "-$($one.name) needs a description"
         }
     }
 
     It 'says of each parameter what is true' {
-        foreach ($one in $help.parameters.parameter | Where-Object name -NotIn WhatIf, Confirm) {
+        foreach ($one in Get-DescribedParameter $help) {
             $real = (Get-Command $Command).Parameters[$one.name]
             $sets = @($real.ParameterSets.Values)
             "$($one.name) $($one.required)" | Should -Be "$($one.name) $((@($sets.IsMandatory) -contains $true).ToString().ToLowerInvariant())"

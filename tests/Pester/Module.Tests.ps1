@@ -15,13 +15,26 @@ Describe 'The WalRus module' {
         foreach ($command in Get-Command -Module WalRus) {
             (Get-Verb).Verb | Should -Contain $command.Verb
             $command.OutputType | Should -Not -BeNullOrEmpty -Because "$command must say what it emits"
-            if ($command.Verb -ne 'Get') { $command.Parameters.Keys | Should -Contain 'WhatIf' }
+            if ($command.Verb -notin 'Get', 'Test', 'Find', 'Measure' -and $command.Noun -notin 'WalRusConfiguration', 'PgRetentionPolicy') { $command.Parameters.Keys | Should -Contain 'WhatIf' }
         }
     }
 
-    It 'describes a type for each view of its format file' {
-        foreach ($type in 'WalRus.Wal.WalPushResult', 'WalRus.Wal.WalFetchResult', 'WalRus.Cmdlets.PgBackup', 'WalRus.Cmdlets.PgRestore') {
-            Get-FormatData -TypeName $type -PowerShellVersion $PSVersionTable.PSVersion | Should -Not -BeNullOrEmpty -Because $type
+    It 'has a view for what each cmdlet emits, and lists every file of views and types' {
+        foreach ($command in Get-Command -Module WalRus) {
+            foreach ($type in $command.OutputType.Name | Where-Object { $_ -like 'WalRus.*' }) {
+                Get-FormatData -TypeName $type -PowerShellVersion $PSVersionTable.PSVersion | Should -Not -BeNullOrEmpty -Because $type
+            }
+        }
+        $manifest = Import-PowerShellDataFile $ModulePath
+        foreach ($kind in 'Format', 'Types') {
+            Get-ChildItem (Join-Path $ModuleFolder $kind) -Filter *.ps1xml | ForEach-Object { "$kind/$($_.Name)" } |
+                Should -Be ($manifest["$($kind)sToProcess"] ?? $manifest["$($kind)ToProcess"])
+        }
+    }
+
+    It 'takes -Configuration, -ConfigFile and -Setting wherever an archive is used' {
+        foreach ($command in Get-Command -Module WalRus | Where-Object Noun -NotIn 'WalRusConfiguration', 'PgRetentionPolicy') {
+            $command.Parameters.Keys | Should -Contain 'Configuration' -Because $command.Name
         }
     }
 

@@ -211,6 +211,10 @@ public sealed class WalRusSettings
         return notUsed;
     }
 
+    /// <summary>These settings with another default for one of them.</summary>
+    internal WalRusSettings WithFallback(Setting setting, string text) => IsSet(setting) ? this : new WalRusSettings(
+        sources with { Given = new Dictionary<string, string>(sources.Given, StringComparer.OrdinalIgnoreCase) { [setting.Name] = text } }, file);
+
     private SettingValue FindOrNothing(Setting setting)
     {
         try

@@ -152,10 +152,12 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
 
     private RecoverySettings Recovery(RecoveryTarget target)
     {
-        if (RestoreCommand is null && Setting is not null)
+        if (RestoreCommand is null && (Setting is not null
+            || ConfigurationInForce is { } configuration
+            && configuration.Setting.Count + configuration.SecretName.Count + configuration.HeldSecret.Count > 0))
         {
-            WriteWarning("The server's restore_command does not know what -Setting holds: give -ConfigFile or -RestoreCommand, "
-                + "or set the same in the server's environment.");
+            WriteWarning("The server's restore_command does not know what -Setting and -Configuration hold: give -ConfigFile or "
+                + "-RestoreCommand, or set the same in the server's environment.");
         }
 
         return new RecoverySettings
@@ -163,7 +165,7 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
             Target = target,
             Action = TargetAction,
             Standby = Standby,
-            RestoreCommand = RestoreCommand ?? DefaultRestoreCommand.For(ConfigFile is null ? null : ResolvePath(ConfigFile)),
+            RestoreCommand = RestoreCommand ?? DefaultRestoreCommand.For(ConfigFileInForce),
         };
     }
 
