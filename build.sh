@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
 configuration=${CONFIGURATION:-Release}
+powershell_version=7.6.9
 rid=linux-x64
 [ "$(uname -m)" = aarch64 ] && rid=linux-arm64
 
@@ -48,6 +49,18 @@ postgres() {
   need postgresql ls -d /usr/lib/postgresql/*/bin/initdb
 }
 
+# PowerShell for the Pester tests: the machine's own, else Microsoft's .NET tool in the cache of the tests. Without it they
+# are skipped, which the summary says.
+powershell() {
+  command -v pwsh >/dev/null && return
+  local folder=${WALRUS_TEST_CACHE:-${XDG_CACHE_HOME:-/var/cache}/walrus-tests}/powershell-$powershell_version
+  if [ ! -x "$folder/pwsh" ]; then
+    say "Installing PowerShell $powershell_version"
+    dotnet tool install PowerShell --version "$powershell_version" --tool-path "$folder" >/dev/null 2>&1 || { say "PowerShell cannot be had here"; return 0; }
+  fi
+  PATH=$folder:$PATH
+}
+
 build() {
   tools
   say "walrus ($rid)"
@@ -76,7 +89,9 @@ run_tests() {
   local manifest=artifacts/module/WalRus/WalRus.psd1
   [ -e "$manifest" ] && [ -z "$(newer_than "$manifest")$(find module -newer "$manifest" -type f | head -1)" ] || module
   need gnupg command -v gpg
+  need brotli command -v brotli
   postgres
+  powershell
   say "Tests"
   dotnet build tests/Unit -c "$configuration" -v q
   local log=artifacts/tests.log status=0

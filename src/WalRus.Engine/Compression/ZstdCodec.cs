@@ -4,20 +4,29 @@ namespace WalRus.Compression;
 
 /// <summary>
 /// Zstandard frames (RFC 8878). Written: one frame with a content checksum and a window of at most 8 MiB. Read: any
-/// frames, several in a row, skippable ones too, windows up to 128 MiB. Through the system's libzstd; a build with
-/// <c>WalRusManagedZstd</c> has ZstdSharp.Port for machines without it.
+/// frames, several in a row, skippable ones too, windows up to 128 MiB. Through the system's libzstd; on machines without
+/// it through ZstdSharp.Port, which is a managed port of the same code and slower.
 /// </summary>
 public sealed class ZstdCodec : Codec
 {
     /// <summary>On WAL level 1 is faster than level 3 and as small (docs/BENCHMARKS), so it is what no setting means.</summary>
     public const int DefaultLevel = 1;
 
+    private readonly bool alwaysManaged;
     private readonly ContextPool<Compressor> compressors;
     private readonly ContextPool<Decompressor> decompressors;
 
     /// <param name="level">1 to 22; null for <see cref="DefaultLevel"/>.</param>
     public ZstdCodec(int? level = null)
+        : this(level, alwaysManaged: false)
     {
+    }
+
+    /// <param name="level">As above.</param>
+    /// <param name="alwaysManaged">Do as on a machine without libzstd.</param>
+    internal ZstdCodec(int? level, bool alwaysManaged)
+    {
+        this.alwaysManaged = alwaysManaged;
         var parameters = ZstdParameters.ForLevel(level ?? DefaultLevel);
         compressors = new(() => CreateCompressor(parameters));
         decompressors = new(CreateDecompressor);
@@ -26,6 +35,8 @@ public sealed class ZstdCodec : Codec
     public override string Method => "zstd";
 
     public override string Extension => "zst";
+
+    private bool IsManaged => alwaysManaged || ZstdNative.IsAbsent;
 
     public override OutputStream OpenCompress(Stream destination) => new CompressingStream(destination, compressors);
 
@@ -37,15 +48,9 @@ public sealed class ZstdCodec : Codec
         decompressors.Clear();
     }
 
-#if WALRUS_MANAGED_ZSTD
-    private static Compressor CreateCompressor(ZstdParameters parameters) =>
-        ZstdNative.IsAbsent ? new ZstdManagedCompressor(parameters) : new ZstdNativeCompressor(parameters);
+    private Compressor CreateCompressor(ZstdParameters parameters) =>
+        IsManaged ? new ZstdManagedCompressor(parameters) : new ZstdNativeCompressor(parameters);
 
-    private static Decompressor CreateDecompressor() =>
-        ZstdNative.IsAbsent ? new ZstdManagedDecompressor() : new ZstdNativeDecompressor();
-#else
-    private static Compressor CreateCompressor(ZstdParameters parameters) => new ZstdNativeCompressor(parameters);
-
-    private static Decompressor CreateDecompressor() => new ZstdNativeDecompressor();
-#endif
+    private Decompressor CreateDecompressor() =>
+        IsManaged ? new ZstdManagedDecompressor() : new ZstdNativeDecompressor();
 }

@@ -1,4 +1,3 @@
-#if WALRUS_MANAGED_ZSTD
 using ZstdSharp.Unsafe;
 
 namespace WalRus.Compression;
@@ -131,4 +130,3 @@ internal sealed unsafe class ZstdManagedDecompressor : Decompressor
         }
     }
 }
-#endif

@@ -8,22 +8,25 @@ public sealed class CodecTests
 {
     private const int Seed = 20_261_122;
 
-    public static TheoryData<string> Methods => new(Codecs.ReadOrder.Select(codec => codec.Method));
+    /// <summary>zstd as on a machine without libzstd, through ZstdSharp.Port.</summary>
+    private const string ManagedZstd = "zstd, managed";
+
+    public static TheoryData<string> Methods => new(Codecs.ReadOrder.Select(codec => codec.Method).Append(ManagedZstd));
 
     /// <summary>The methods whose data carries a checksum of its content.</summary>
     public static TheoryData<string> ChecksummedMethods => new(
-        Codecs.ReadOrder.Select(codec => codec.Method).Where(method => method is "lz4" or "zstd" or "gzip"));
+        Codecs.ReadOrder.Select(codec => codec.Method).Where(method => method is "lz4" or "zstd" or "gzip").Append(ManagedZstd));
 
     public static TheoryData<string> Containers => new(
-        Codecs.ReadOrder.Select(codec => codec.Method).Where(method => method != "none"));
+        Codecs.ReadOrder.Select(codec => codec.Method).Where(method => method != "none").Append(ManagedZstd));
 
-    public static TheoryData<string> FrameMethods => new("lz4", "zstd");
+    public static TheoryData<string> FrameMethods => new("lz4", "zstd", ManagedZstd);
 
     [Theory]
     [MemberData(nameof(Methods))]
     public async Task What_was_compressed_decompresses_to_the_same(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         foreach (var size in new[] { 0, 1, 2, 511, 8191, 8192, 8193, 65_535, 65_536, 65_537, 131_072, (1 << 20) + 1 })
         {
             var data = StreamPieces.Data(size, Seed + size);
@@ -38,7 +41,7 @@ public sealed class CodecTests
     [MemberData(nameof(Methods))]
     public async Task Random_bytes_that_do_not_compress_come_back(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         var data = new byte[700_001];
         new Random(Seed).NextBytes(data);
         var stored = await StreamPieces.WriteAsync(codec.OpenCompress, data, Seed);
@@ -52,7 +55,7 @@ public sealed class CodecTests
         var data = StreamPieces.Data(100_000, Seed);
         foreach (var level in new[] { -5, 0, 1, 3, 6, 9, 12, 99 })
         {
-            var codec = Codecs.Create(method, level);
+            var codec = Create(method, level);
             var stored = await StreamPieces.WriteAsync(codec.OpenCompress, data);
             Assert.Equal(data, await StreamPieces.ReadAsync(codec.OpenDecompress, stored));
         }
@@ -62,7 +65,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task Data_truncated_at_any_byte_is_an_error(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         foreach (var size in new[] { 0, 1, 700 })
         {
             var stored = await StreamPieces.WriteAsync(codec.OpenCompress, StreamPieces.Data(size, Seed));
@@ -79,7 +82,7 @@ public sealed class CodecTests
     [MemberData(nameof(ChecksummedMethods))]
     public async Task A_flipped_bit_never_gives_other_content(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         var data = StreamPieces.Data(600, Seed);
         var stored = await StreamPieces.WriteAsync(codec.OpenCompress, data);
         for (var bit = 0; bit < stored.Length * 8; bit++)
@@ -102,7 +105,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task Damage_is_either_noticed_or_harmless_to_the_process(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         var stored = await StreamPieces.WriteAsync(codec.OpenCompress, StreamPieces.Data(5000, Seed));
         var random = new Random(Seed);
         for (var round = 0; round < 500; round++)
@@ -122,7 +125,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task Foreign_bytes_after_the_end_are_an_error(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         var stored = await StreamPieces.WriteAsync(codec.OpenCompress, StreamPieces.Data(3000, Seed));
         foreach (var tail in new byte[][] { [0], [0xFF], [1, 2, 3], new byte[4096], StreamPieces.Data(20_000, 3) })
         {
@@ -135,7 +138,7 @@ public sealed class CodecTests
     [MemberData(nameof(FrameMethods))]
     public async Task Frames_in_a_row_are_one_content(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         byte[] first = StreamPieces.Data(70_000, 1), second = StreamPieces.Data(10, 2);
         byte[] stored =
         [
@@ -153,7 +156,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task Damage_stays_an_error_when_read_again(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         var stored = await StreamPieces.WriteAsync(codec.OpenCompress, StreamPieces.Data(3000, Seed));
         await using var stream = codec.OpenDecompress(new MemoryStream(stored[..^1]));
         var buffer = new byte[100_000];
@@ -173,7 +176,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task A_stream_that_failed_to_write_cannot_be_completed(string method)
     {
-        await using var stream = Codecs.Create(method).OpenCompress(new FullDisk());
+        await using var stream = Create(method).OpenCompress(new FullDisk());
         await Assert.ThrowsAsync<IOException>(async () =>
         {
             var noise = new byte[1 << 20];
@@ -189,7 +192,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task Nothing_can_be_written_after_completing_or_disposing(string method)
     {
-        var stream = Codecs.Create(method).OpenCompress(new MemoryStream());
+        var stream = Create(method).OpenCompress(new MemoryStream());
         await stream.CompleteAsync(CancellationToken.None);
         await Assert.ThrowsAsync<InvalidOperationException>(async () => await stream.WriteAsync(new byte[1]));
         await stream.DisposeAsync();
@@ -202,7 +205,7 @@ public sealed class CodecTests
     public async Task Disposing_the_reader_disposes_its_source(string method)
     {
         var source = new MemoryStream();
-        await Codecs.Create(method).OpenDecompress(source).DisposeAsync();
+        await Create(method).OpenDecompress(source).DisposeAsync();
         Assert.False(source.CanRead);
     }
 
@@ -210,7 +213,7 @@ public sealed class CodecTests
     [MemberData(nameof(Containers))]
     public async Task Disposing_under_a_running_read_frees_nothing_it_still_uses(string method)
     {
-        var codec = Codecs.Create(method);
+        var codec = Create(method);
         var source = new StalledSource();
         var stream = codec.OpenDecompress(source);
         var reading = stream.ReadAsync(new byte[10]).AsTask();
@@ -226,7 +229,7 @@ public sealed class CodecTests
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await using var stream = Codecs.Create(method).OpenCompress(new MemoryStream());
+        await using var stream = Create(method).OpenCompress(new MemoryStream());
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.WriteAsync(new byte[10], cancelled.Token));
     }
 
@@ -245,7 +248,7 @@ public sealed class CodecTests
     [InlineData("", "")]
     [InlineData("none", "")]
     public void Method_names_ignore_case(string method, string extension) =>
-        Assert.Equal(extension, Codecs.Create(method).Extension);
+        Assert.Equal(extension, Create(method).Extension);
 
     [Fact]
     public void A_named_zstd_level_belongs_to_zstd_alone()
@@ -254,6 +257,9 @@ public sealed class CodecTests
         Assert.Equal(ErrorCode.SettingInvalid, Assert.Throws<WalRusException>(() => Codecs.Create("lz4", zstdLevel: "best")).Code);
         Assert.Equal(ErrorCode.SettingInvalid, Assert.Throws<WalRusException>(() => Codecs.Create("zstd", zstdLevel: "3")).Code);
     }
+
+    private static Codec Create(string method, int? level = null) =>
+        method == ManagedZstd ? new ZstdCodec(level, alwaysManaged: true) : Codecs.Create(method, level);
 
     private sealed class FullDisk : OutputStream
     {

@@ -4,13 +4,15 @@ namespace WalRus.Tests.Modules;
 
 /// <summary>
 /// Runs tests/Pester in real PowerShell against the module as it ships (artifacts/module/WalRus, or WALRUS_MODULE): one
-/// case a file. Skipped, and said so, where pwsh or Pester or the built module is missing.
+/// case a file. Skipped, and said so, where pwsh or the built module is missing; Pester lies beside this test program.
 /// </summary>
 public sealed class PesterTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
     private static readonly string Folder = Path.Combine(Repository.Root, "tests", "Pester");
+
+    private static readonly string PesterManifest = Path.Combine(AppContext.BaseDirectory, "modules", "Pester", "Pester.psd1");
 
     private static readonly Lazy<string?> Obstacle = new(FindObstacle);
 
@@ -25,7 +27,7 @@ public sealed class PesterTests
         Assert.SkipWhen(Obstacle.Value is not null, $"{Obstacle.Value}: {Files.Count} Pester files not run.");
         var (exitCode, output) = await RunAsync(
             $$"""
-            Import-Module Pester -MinimumVersion '5.0'
+            Import-Module '{{PesterManifest}}'
             $c = New-PesterConfiguration
             $c.Run.Path = '{{Path.Combine(Folder, file).Replace("'", "''", StringComparison.Ordinal)}}'
             $c.Run.Exit = $true
@@ -42,13 +44,11 @@ public sealed class PesterTests
     {
         try
         {
-            var (exitCode, _) = RunAsync(
-                "if (-not (Get-Module -ListAvailable Pester | Where-Object Version -ge '5.0')) { exit 3 }", TimeSpan.FromMinutes(1))
-                .GetAwaiter().GetResult();
+            var (exitCode, output) = RunAsync($"Import-Module '{PesterManifest}'", TimeSpan.FromMinutes(1)).GetAwaiter().GetResult();
             var manifest = Path.Combine(
                 Environment.GetEnvironmentVariable("WALRUS_MODULE") ?? Path.Combine(Repository.Root, "artifacts", "module", "WalRus"),
                 "WalRus.psd1");
-            return exitCode != 0 ? "Pester 5 is not on this machine"
+            return exitCode != 0 ? $"Pester cannot be loaded ({output.Trim()})"
                 : File.Exists(manifest) ? null : $"{manifest} is not there (./build.sh build)";
         }
         catch (System.ComponentModel.Win32Exception)
