@@ -90,6 +90,10 @@ public static class LogEvents
         Write(log, EventLevel.Error, nameof(RestoreLeftovers),
             $"What was restored so far could not all be removed from {folder}: {reason}; remove it by hand");
 
+    // Backup: recovery
+    public static void RecoveryTargetSearched(this IEventLog log, string first, string last) =>
+        Write(log, EventLevel.Info, nameof(RecoveryTargetSearched), $"Looking for the recovery target in the WAL from {first} to {last}");
+
     // Configuration
     public static void SettingsNotUsed(this IEventLog log, string names) =>
         Write(log, EventLevel.Warning, nameof(SettingsNotUsed), $"These settings have no effect in WalRus: {names}");

@@ -211,11 +211,23 @@ internal static class BackupFetchCommand
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"WAL          {plan.FirstSegment} to {plan.LastSegment}: {plan.SegmentCount} segments, timeline {string.Join(" > ", plan.Timelines)}"));
+            if (plan.Stop is { } stop)
+            {
+                output.WriteLine($"stop         {Describe(stop)}");
+            }
+
             foreach (var (name, value) in RecoverySettingsWriter.Describe(recovery, backup.PgVersion))
             {
                 output.WriteLine($"setting      {name} = {RecoverySettingsWriter.Quote(value)}");
             }
         }
+    }
+
+    private static string Describe(WalFact stop)
+    {
+        var what = stop.Kind == WalFactKind.RestorePoint ? $"restore point '{stop.Name}'"
+            : FormattableString.Invariant($"{(stop.IsCommit ? "commit" : "abort")} of transaction {stop.Xid}");
+        return FormattableString.Invariant($"{what} at {stop.Lsn}, {stop.Time:yyyy-MM-ddTHH:mm:ss.ffffffK}");
     }
 
     private static DateTimeOffset ParseTime(string text) =>

@@ -52,9 +52,8 @@ public sealed record RecoveryPlanRequest
     public RecoveryTarget Target { get; init; } = new();
 
     /// <summary>
-    /// A backup to start from ("LATEST" too); null to choose the newest that ends before the target. Where a restore
-    /// point's name or a transaction lies cannot be told without reading the WAL: for these the newest backup is chosen,
-    /// and an earlier one must be named if the target is older.
+    /// A backup to start from ("LATEST" too); null to choose the newest that ends before the target. A restore point or a
+    /// transaction is looked for in the archived WAL, backwards from the newest backup.
     /// </summary>
     public string? BackupName { get; init; }
 
@@ -83,6 +82,12 @@ public sealed record RecoveryPlan
 
     /// <summary>The segment size the plan was made with.</summary>
     public required WalSegmentSize SegmentSize { get; init; }
+
+    /// <summary>
+    /// The record at which recovery stops: the restore point, the end of the transaction, and for a time the last
+    /// transaction that ended by then. Null where it is not known (a time when the WAL cannot be read, other targets).
+    /// </summary>
+    public WalFact? Stop { get; init; }
 
     /// <summary>What may keep PostgreSQL from reaching the target, and cannot be told for certain here.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

@@ -32,70 +32,66 @@ internal sealed class RecoveryWalCheck(Archive archive, WalCatalog wal)
             : throw Missing([backup.StartSegment], 1, backup);
     }
 
-    /// <param name="history">Of the timeline that recovery ends on; the backup's is in its past.</param>
+    /// <param name="path">To the timeline that recovery ends on; the backup's is in its past.</param>
+    /// <param name="position">The last byte that replay needs to reach the target; null where that is not known.</param>
     /// <exception cref="WalRusException"><see cref="ErrorCode.RecoveryWalMissing"/>,
     /// <see cref="ErrorCode.RecoveryTargetUnreachable"/>.</exception>
     public async Task<RecoveryPlan> PlanAsync(
-        BackupDetail backup, TimelineHistory history, RecoveryTarget target, WalSegmentSize size, CancellationToken cancellationToken)
+        BackupDetail backup, WalPath path, RecoveryTarget target, Lsn? position, CancellationToken cancellationToken)
     {
+        var size = path.Size;
         var first = size.SegmentNumber(backup.StartLsn);
         var consistent = Math.Max(first, size.SegmentNumber(new Lsn(Math.Max(backup.FinishLsn.Value, 1) - 1)));
-        var end = await FindEndAsync(backup, history, size, cancellationToken).ConfigureAwait(false);
+        var end = await FindEndAsync(backup, path, cancellationToken).ConfigureAwait(false);
         var wanted = target switch
         {
             { Immediate: true } => consistent,
-            { Lsn: { } lsn } => Math.Max(consistent, size.SegmentNumber(lsn)),
+            _ when position is { } lsn => Math.Max(consistent, size.SegmentNumber(lsn)),
             _ => Math.Max(consistent, end ?? consistent),
         };
-        if (target.Lsn is { } position && end is { } last && wanted > last && wanted > consistent)
+        if (target.Lsn is not null && end is { } last && wanted > last && wanted > consistent)
         {
             throw new WalRusException(
                 ErrorCode.RecoveryTargetUnreachable,
-                $"The archived WAL ends with {NameOf(history, last, size)}; {position} lies beyond it.",
+                $"The archived WAL ends with {path.SegmentAt(last)}; {target.Lsn} lies beyond it.",
                 "Archive the rest of the server's pg_wal folder, or choose an earlier target.");
         }
 
         var warnings = new List<string>();
-        await CheckAsync(backup, history, target, (first, consistent, wanted), size, warnings, cancellationToken).ConfigureAwait(false);
+        await CheckAsync(backup, path, target, (first, consistent, wanted), position is not null, warnings, cancellationToken).ConfigureAwait(false);
         return new RecoveryPlan
         {
             Backup = backup,
             Target = target,
-            Timelines = Path(backup, history),
-            FirstSegment = NameOf(history, first, size),
-            LastSegment = NameOf(history, wanted, size),
+            Timelines = TimelinesOf(backup, path.History),
+            FirstSegment = path.SegmentAt(first),
+            LastSegment = path.SegmentAt(wanted),
             SegmentCount = checked((long)(wanted - first + 1)),
             SegmentSize = size,
             Warnings = warnings,
         };
     }
 
-    private static List<TimelineId> Path(BackupDetail backup, TimelineHistory history) =>
+    private static List<TimelineId> TimelinesOf(BackupDetail backup, TimelineHistory history) =>
     [
         .. history.Switches.Select(past => past.Timeline).Where(timeline => timeline >= backup.Timeline), history.Timeline,
     ];
 
     /// <summary>
-    /// Replay takes each segment from the newest timeline that has a byte in it: the one that owns its last byte.
-    /// </summary>
-    private static WalFileName NameOf(TimelineHistory history, ulong segment, WalSegmentSize size) =>
-        WalFileName.FromSegment(history.TimelineAt(new Lsn(size.StartOf(segment).Value + (ulong)size.Bytes - 1)), segment, size);
-
-    /// <summary>
     /// The highest archived segment on the way. Null when there is none at all: then the backup's own segments, which
     /// are checked next, are missing too.
     /// </summary>
-    private async Task<ulong?> FindEndAsync(
-        BackupDetail backup, TimelineHistory history, WalSegmentSize size, CancellationToken cancellationToken)
+    public async Task<ulong?> FindEndAsync(BackupDetail backup, WalPath path, CancellationToken cancellationToken)
     {
-        foreach (var timeline in Path(backup, history).AsEnumerable().Reverse())
+        var size = path.Size;
+        foreach (var timeline in TimelinesOf(backup, path.History).AsEnumerable().Reverse())
         {
             ulong? highest = null;
             var prefix = WalFileName.FromSegment(timeline, 0, size).ToString()[..8];
             await foreach (var item in wal.ListAsync(prefix, cancellationToken).ConfigureAwait(false))
             {
                 if (item is { Kind: WalObjectKind.Segment, Segment: { } segment } && segment.IsValidFor(size)
-                    && NameOf(history, segment.SegmentNumber(size), size) == segment)
+                    && path.SegmentAt(segment.SegmentNumber(path.Size)) == segment)
                 {
                     highest = Math.Max(highest ?? 0, segment.SegmentNumber(size));
                 }
@@ -112,18 +108,18 @@ internal sealed class RecoveryWalCheck(Archive archive, WalCatalog wal)
 
     private async Task CheckAsync(
         BackupDetail backup,
-        TimelineHistory history,
+        WalPath path,
         RecoveryTarget target,
         (ulong First, ulong Consistent, ulong Last) range,
-        WalSegmentSize size,
+        bool isExact,
         List<string> warnings,
         CancellationToken cancellationToken)
     {
         var missing = new List<WalFileName>();
         long count = 0;
-        foreach (var (from, to) in Pieces(history, range.First, range.Last, size))
+        foreach (var (from, to) in path.Pieces(range.First, range.Last))
         {
-            var found = await wal.FindMissingAsync(from, to, size, cancellationToken).ConfigureAwait(false);
+            var found = await wal.FindMissingAsync(from, to, path.Size, cancellationToken).ConfigureAwait(false);
             count += found.Count;
             missing.AddRange(found.First.Take(NamesShown - missing.Count));
         }
@@ -133,16 +129,16 @@ internal sealed class RecoveryWalCheck(Archive archive, WalCatalog wal)
             return;
         }
 
-        var gap = missing[0].SegmentNumber(size);
-        if (gap <= range.Consistent || target.Lsn is not null || IsToTheEnd(target)
+        var gap = missing[0].SegmentNumber(path.Size);
+        if (gap <= range.Consistent || isExact || IsToTheEnd(target)
             || (target.Time is { } time
-                && await IsArchivedBeforeAsync(NameOf(history, gap - 1, size), time, cancellationToken).ConfigureAwait(false)))
+                && await IsArchivedBeforeAsync(path.SegmentAt(gap - 1), time, cancellationToken).ConfigureAwait(false)))
         {
             throw Missing(missing, count, backup);
         }
 
         warnings.Add(
-            $"The archive lacks {Describe(missing, count)}: a target behind {NameOf(history, gap - 1, size)} will not be reached.");
+            $"The archive lacks {Describe(missing, count)}: a target behind {path.SegmentAt(gap - 1)} will not be reached.");
     }
 
     private static bool IsToTheEnd(RecoveryTarget target) =>
@@ -157,29 +153,6 @@ internal sealed class RecoveryWalCheck(Archive archive, WalCatalog wal)
     {
         var found = await archive.FindAsync(WalGLayout.Wal(segment.ToString()), cancellationToken).ConfigureAwait(false);
         return found is not null && found.LastModified < time;
-    }
-
-    /// <summary>The range cut where replay changes to another timeline's segments.</summary>
-    private static IEnumerable<(WalFileName From, WalFileName To)> Pieces(
-        TimelineHistory history, ulong first, ulong last, WalSegmentSize size)
-    {
-        var from = first;
-        foreach (var past in history.Switches)
-        {
-            // The segment with the switch point in it belongs to the later timeline already.
-            var next = size.SegmentNumber(past.SwitchPoint);
-            if (next > from && from <= last)
-            {
-                var to = Math.Min(next - 1, last);
-                yield return (NameOf(history, from, size), NameOf(history, to, size));
-                from = to + 1;
-            }
-        }
-
-        if (from <= last)
-        {
-            yield return (NameOf(history, from, size), NameOf(history, last, size));
-        }
     }
 
     private static WalRusException Missing(IReadOnlyList<WalFileName> names, long count, BackupDetail backup) => new(

@@ -77,7 +77,7 @@ public sealed class WalRusEngine : IAsyncDisposable
     public BackupFetch CreateBackupFetch() => new(Archive, OperationOptions.BackupFetch(Settings), Buffers, log);
 
     /// <summary>Chooses what to restore for a recovery target.</summary>
-    public RecoveryPlanner CreateRecoveryPlanner() => new(Archive);
+    public RecoveryPlanner CreateRecoveryPlanner() => new(Archive, log);
 
     /// <summary>Options of backup-push from the settings; a face may change single ones.</summary>
     public BackupPushOptions BackupPushOptions => OperationOptions.BackupPush(Settings);

@@ -196,6 +196,13 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
         {
             text.AppendLine(culture, $"Replay WAL from {plan.FirstSegment} to {plan.LastSegment}: {plan.SegmentCount} segments "
                 + $"on timeline {string.Join(" > ", plan.Timelines)}.");
+            if (plan.Stop is { } stop)
+            {
+                var what = stop.Kind == WalFactKind.RestorePoint ? $"restore point '{stop.Name}'"
+                    : $"the {(stop.IsCommit ? "commit" : "abort")} of transaction {stop.Xid}";
+                text.AppendLine(culture, $"Stop behind {what} at {stop.Lsn}, {stop.Time?.LocalDateTime:G}.");
+            }
+
             foreach (var (name, value) in RecoverySettingsWriter.Describe(recovery, backup.PgVersion))
             {
                 text.AppendLine(culture, $"Set {name} = {RecoverySettingsWriter.Quote(value)}");

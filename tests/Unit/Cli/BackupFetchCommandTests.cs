@@ -45,6 +45,18 @@ public sealed class BackupFetchCommandTests
         Assert.True(result.ExitCode == 0, result.Errors);
         Assert.Contains(Full, result.Output, StringComparison.Ordinal);
         Assert.Contains("recovery_target_time", result.Output, StringComparison.Ordinal);
+        Assert.Matches(@"stop +commit of transaction 731 at 0/\w+, 2026-11-22T21:06:45\.\d{6}\+00:00", result.Output);
+        Assert.False(Directory.Exists(folder["data"]));
+    }
+
+    [Fact]
+    public async Task A_restore_point_that_is_not_archived_is_refused_with_the_nearest()
+    {
+        using var folder = new TemporaryFolder();
+        var result = await RunAsync(folder, folder["data"], "--target-name", "point_x");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("holds no restore point 'point_x'", result.Errors, StringComparison.Ordinal);
+        Assert.Contains("'point_a' (0/", result.Errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(folder["data"]));
     }
 

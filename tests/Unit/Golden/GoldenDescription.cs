@@ -62,4 +62,4 @@ internal sealed record GoldenBackup(string Kind, [property: JsonPropertyName("ba
 
 /// <summary>A moment, and for each database what answer.sql gave then.</summary>
 internal sealed record GoldenPoint(
-    string Name, string Time, ulong LastCommittedXid, string Lsn, int Timeline, IReadOnlyDictionary<string, string> Answer);
+    string Name, string Time, ulong LastCommittedXid, string LsnBefore, string Lsn, int Timeline, IReadOnlyDictionary<string, string> Answer);

@@ -101,12 +101,13 @@ public sealed class GoldenRestoreTests
         foreach (var point in golden.Points)
         {
             var reaching = golden.Backups.Where(backup => !backup.IsDelta && golden.ReachableFrom(backup).Contains(point)).ToList();
-            foreach (var kind in reaching.Count > 0 ? new[] { "time", "lsn" } : [])
+            foreach (var kind in reaching.Count > 0 ? Kinds : [])
             {
                 var plan = await planner.RunAsync(new RecoveryPlanRequest { Target = Target(kind, point) }, Token);
                 Assert.Equal((point.Name, kind, reaching[^1].Name), (point.Name, kind, plan.Backup.Name.ToString()));
                 Assert.Equal(golden.WalSegmentSizeMb << 20, plan.SegmentSize.Bytes);
                 Assert.Empty(plan.Warnings);
+                AssertStop(kind, point, plan.Stop);
             }
         }
 
@@ -114,6 +115,20 @@ public sealed class GoldenRestoreTests
         var refused = await Assert.ThrowsAsync<WalRusException>(
             () => planner.RunAsync(new RecoveryPlanRequest { Target = new RecoveryTarget { Time = first } }, Token));
         Assert.Equal(ErrorCode.RecoveryTargetUnreachable, refused.Code);
+    }
+
+    private static void AssertStop(string kind, GoldenPoint point, WalFact? stop)
+    {
+        switch (kind)
+        {
+            case "name":
+                Assert.Equal((point.Name, point.LsnBefore, point.Lsn), (stop?.Name, stop?.Lsn.ToString(), stop?.EndLsn.ToString()));
+                break;
+            case "xid" or "time":
+                Assert.Equal((point.Name, point.LastCommittedXid), (point.Name, stop?.Xid ?? 0));
+                Assert.True(stop!.Time <= DateTimeOffset.Parse(point.Time, CultureInfo.InvariantCulture));
+                break;
+        }
     }
 
     private static RecoveryTarget Target(string kind, GoldenPoint point) => kind switch
