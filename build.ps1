@@ -44,7 +44,9 @@ function Invoke-Native {
 }
 
 function Build {
-    Invoke-Native dotnet publish src/WalRus.Cli -c $Configuration -r win-x64 --self-contained -p:WalRusAot=false -o artifacts/bin -v q
+    foreach ($project in 'src/WalRus.Cli', 'src/WalRus.Client') {
+        Invoke-Native dotnet publish $project -c $Configuration -r win-x64 --self-contained -p:WalRusAot=false -o artifacts/bin -v q
+    }
     Remove-Item artifacts/module/WalRus -Recurse -Force -ErrorAction Ignore
     foreach ($project in 'src/WalRus.PowerShell', 'src/WalRus.PowerShell.Loader') {
         Invoke-Native dotnet publish $project -c $Configuration -o artifacts/module/WalRus/bin -v q

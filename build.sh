@@ -65,11 +65,21 @@ build() {
   tools
   say "walrus ($rid)"
   dotnet publish src/WalRus.Cli -c "$configuration" -r "$rid" -o artifacts/bin -v q
+  say "walg-daemon-client ($rid)"
+  client
   say "WalRus module"
   module
-  say "walrus (win-x64)"
-  dotnet publish src/WalRus.Cli -c "$configuration" -r win-x64 --self-contained -p:WalRusAot=false -o artifacts/win-x64 -v q
-  ls -l artifacts/bin/walrus
+  say "walrus and walg-daemon-client (win-x64)"
+  local project
+  for project in src/WalRus.Cli src/WalRus.Client; do
+    dotnet publish "$project" -c "$configuration" -r win-x64 --self-contained -p:WalRusAot=false -o artifacts/win-x64 -v q
+  done
+  ls -l artifacts/bin/walrus artifacts/bin/walg-daemon-client
+}
+
+client() {
+  dotnet publish src/WalRus.Client -c "$configuration" -r "$rid" -o artifacts/bin -v q
+  ln -sf walg-daemon-client artifacts/bin/walrus-daemon-client
 }
 
 module() {
@@ -86,6 +96,7 @@ module() {
 run_tests() {
   tools
   [ -x artifacts/bin/walrus ] && [ -z "$(newer_than artifacts/bin/walrus)" ] || build
+  [ -x artifacts/bin/walg-daemon-client ] || client
   local manifest=artifacts/module/WalRus/WalRus.psd1
   [ -e "$manifest" ] && [ -z "$(newer_than "$manifest")$(find module -newer "$manifest" -type f | head -1)" ] || module
   need gnupg command -v gpg
@@ -122,7 +133,7 @@ package() {
   version=$(sed -nE 's:.*<Version>(.*)</Version>.*:\1:p' Directory.Build.props)
   rm -rf artifacts/package && mkdir -p artifacts/package
   tar -C artifacts/module -czf "artifacts/package/WalRus-$version-module.tar.gz" WalRus
-  tar -C artifacts/bin -czf "artifacts/package/walrus-$version-$rid.tar.gz" walrus
+  tar -C artifacts/bin -czf "artifacts/package/walrus-$version-$rid.tar.gz" walrus walg-daemon-client walrus-daemon-client
   (cd artifacts/win-x64 && tar -czf "../package/walrus-$version-win-x64.tar.gz" .)
   ls -l artifacts/package
 }

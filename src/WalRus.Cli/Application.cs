@@ -121,6 +121,7 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
         return ExitCodes.Failure;
     }
 
-    private static string Version() =>
+    /// <summary>Version and revision, as "0.1.0+revision".</summary>
+    internal static string Version() =>
         typeof(Application).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 }

@@ -49,13 +49,13 @@ public sealed class DaemonClientTests : IDisposable
     public async Task A_socket_that_nobody_listens_on_and_one_that_is_not_there_are_unreachable()
     {
         Assert.Equal(ErrorCode.DaemonUnreachable, (await FailureAsync(Client())).Code);
-        using (var abandoned = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
-        {
-            abandoned.Bind(new UnixDomainSocketEndPoint(SocketPath));
-        }
+        // Closing it would remove its file.
+        using var abandoned = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        abandoned.Bind(new UnixDomainSocketEndPoint(SocketPath));
 
         var failure = await FailureAsync(Client());
         Assert.Equal(ErrorCode.DaemonUnreachable, failure.Code);
+        Assert.Contains("nobody listens", failure.Message, StringComparison.Ordinal);
         Assert.Contains(SocketPath, failure.Message, StringComparison.Ordinal);
     }
 

@@ -23,11 +23,34 @@ internal static class WalRusProgram
         }
     }
 
+    /// <summary>The daemon's client, which ships beside it; skips the test where it was not built.</summary>
+    public static string ClientPath
+    {
+        get
+        {
+            var path = System.IO.Path.Combine(
+                System.IO.Path.GetDirectoryName(Path)!, OperatingSystem.IsWindows() ? "walg-daemon-client.exe" : "walg-daemon-client");
+            Assert.SkipUnless(File.Exists(path), $"{path} is not there; ./build.sh build makes it.");
+            return path;
+        }
+    }
+
+    /// <summary>Runs the daemon's client to its end.</summary>
+    public static Task<ProgramResult> RunClientAsync(
+        IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment) =>
+        EndAsync(Start([ClientPath], arguments, environment), "walg-daemon-client");
+
     /// <summary>Runs a command to its end.</summary>
     public static async Task<ProgramResult> RunAsync(
         IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
-        using var process = Start(arguments, environment);
+        string[] words = [.. arguments];
+        return await EndAsync(Start(words, environment), $"walrus {string.Join(' ', words)}");
+    }
+
+    private static async Task<ProgramResult> EndAsync(Process process, string what)
+    {
+        using var disposed = process;
         using var limit = new CancellationTokenSource(Limit);
         try
         {
@@ -39,7 +62,7 @@ internal static class WalRusProgram
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"walrus {string.Join(' ', arguments)} ran past {Limit}.");
+            throw new TimeoutException($"{what} ran past {Limit}.");
         }
     }
 
