@@ -22,6 +22,8 @@
     FunctionsToExport    = @()
     AliasesToExport      = @()
     VariablesToExport    = @()
+    # Before views and types: the types name its converter.
+    RequiredAssemblies   = @('bin/WalRus.PowerShell.Loader.dll')
     FormatsToProcess     = @(
         'Format/Backup.Format.ps1xml'
         'Format/Configuration.Format.ps1xml'
@@ -32,6 +34,7 @@
         'Types/Backup.Types.ps1xml'
         'Types/Configuration.Types.ps1xml'
         'Types/Restore.Types.ps1xml'
+        'Types/Time.Types.ps1xml'
         'Types/Wal.Types.ps1xml'
     )
     PrivateData          = @{

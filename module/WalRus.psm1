@@ -1,7 +1,5 @@
-# Loads the cmdlets into a load context of their own (see docs/ARCHITECTURE.md) and exports them from this module.
-if (-not ('WalRus.Loader.ModuleLoadContext' -as [type])) {
-    Add-Type -LiteralPath ([System.IO.Path]::Combine($PSScriptRoot, 'bin', 'WalRus.PowerShell.Loader.dll'))
-}
+# Loads the cmdlets into a load context of their own (see docs/ARCHITECTURE.md) and exports them from this module. The
+# manifest has loaded the loader.
 $assembly = [WalRus.Loader.ModuleLoadContext]::LoadCmdlets([System.IO.Path]::Combine($PSScriptRoot, 'bin'))
 $inner = Import-Module -Assembly $assembly -Force -PassThru
 

@@ -29,6 +29,24 @@ function New-FolderArchive {
     @{ WALG_FILE_PREFIX = $folder }
 }
 
+<# A package's assembly, from NuGet's cache or its source; $null where it cannot be had. #>
+function Get-PackageAssembly {
+    param([string] $Package, [string] $Version, [string] $Framework)
+    $root = $env:NUGET_PACKAGES ? $env:NUGET_PACKAGES : (Join-Path $HOME '.nuget' 'packages')
+    $path = Join-Path $root $Package.ToLowerInvariant() $Version 'lib' $Framework "$Package.dll"
+    if (-not (Test-Path $path)) {
+        $project = Join-Path $TestDrive "$Package.csproj"
+        Set-Content $project @"
+<Project Sdk="Microsoft.NET.Sdk">
+  <PropertyGroup><TargetFramework>net8.0</TargetFramework></PropertyGroup>
+  <ItemGroup><PackageDownload Include="$Package" Version="[$Version]" /></ItemGroup>
+</Project>
+"@
+        dotnet restore $project --verbosity quiet 2>&1 | Out-Null
+    }
+    if (Test-Path $path) { $path }
+}
+
 <# Every file below a folder, relative and sorted. #>
 function Get-FileList([string] $Folder) {
     @(Get-ChildItem $Folder -Recurse -File -Force | ForEach-Object { [IO.Path]::GetRelativePath($Folder, $_.FullName) } | Sort-Object)

@@ -32,6 +32,16 @@ Describe 'The WalRus module' {
         }
     }
 
+    It 'sends the times of what it emits to jobs as times' {
+        foreach ($command in Get-Command -Module WalRus) {
+            foreach ($type in $command.OutputType.Type | Where-Object { $_ -and $_.FullName -like 'WalRus.*' }) {
+                if ($type.GetProperties().PropertyType | Where-Object { $_ -in [DateTimeOffset], [Nullable[DateTimeOffset]] }) {
+                    (Get-TypeData $type.FullName).SerializationDepth | Should -BeGreaterOrEqual 2 -Because "$type has times (see Types/Backup.Types.ps1xml)"
+                }
+            }
+        }
+    }
+
     It 'takes -Configuration, -ConfigFile and -Setting wherever an archive is used' {
         foreach ($command in Get-Command -Module WalRus | Where-Object Noun -NotIn 'WalRusConfiguration', 'PgRetentionPolicy') {
             $command.Parameters.Keys | Should -Contain 'Configuration' -Because $command.Name
@@ -79,26 +89,71 @@ Set-StrictMode -Version Latest
             $shared | Should -Be 'WalRus.PowerShell.Loader'
         }
 
-        It 'works with its own AWSSDK.Core when another one is loaded first, and leaves that one alone' {
-            $stub = Join-Path $TestDrive 'AWSSDK.Core.dll'
-            Add-Type -TypeDefinition 'namespace Amazon { public static class Stub { public static string Who() => "the other module"; } }' -OutputAssembly $stub
-            $segment = New-WalSegment (Join-Path $TestDrive 'wal')
-            $archive = New-FolderArchive
+        It 'works with its own AWSSDK.Core and Npgsql when others are loaded first, and leaves those alone' {
+            $core = Get-PackageAssembly AWSSDK.Core 3.7.402 net8.0
+            $npgsql = Get-PackageAssembly Npgsql 8.0.5 net8.0
+            if (-not $core -or -not $npgsql) { Set-ItResult -Skipped -Because 'NuGet has not given the other versions of AWSSDK.Core and Npgsql' }
             $ran = Invoke-Pwsh '-Command', @"
 `$ErrorActionPreference = 'Stop'
-Add-Type -LiteralPath '$stub'
+Add-Type -LiteralPath '$core', '$npgsql'
 Import-Module '$ModulePath'
-(Push-WalSegment '$segment' -Setting @{ WALG_FILE_PREFIX = '$($archive.WALG_FILE_PREFIX)' }).State
-try { `$null = Get-BackupList -Setting @{ WALG_S3_PREFIX = 's3://walrus-nowhere/x'; AWS_ENDPOINT = 'http://127.0.0.1:1'; AWS_REGION = 'us-east-1'; AWS_ACCESS_KEY_ID = 'x'; AWS_SECRET_ACCESS_KEY = 'x'; S3_MAX_RETRIES = 1 } -WarningAction Ignore }
-catch { `$_.FullyQualifiedErrorId }
-[Amazon.Stub]::Who()
+`$store = @{ WALG_S3_PREFIX = 's3://walrus-nowhere/x'; AWS_ENDPOINT = 'http://127.0.0.1:1'; AWS_REGION = 'us-east-1'; AWS_ACCESS_KEY_ID = 'x'; AWS_SECRET_ACCESS_KEY = 'x'; S3_MAX_RETRIES = 1 }
+try { `$null = Get-BackupList -Setting `$store -WarningAction Ignore } catch { `$_.FullyQualifiedErrorId }
+(Test-WalRusConfiguration -Area Postgres -Setting @{ PGHOST = '127.0.0.1'; PGPORT = '1' }).Detail
+[Amazon.RegionEndpoint]::EUCentral1.SystemName
+[Npgsql.NpgsqlConnectionStringBuilder]::new('Host=theirs').Host
+foreach (`$name in 'AWSSDK.Core', 'Npgsql') {
+    `$all = [AppDomain]::CurrentDomain.GetAssemblies() | Where-Object { `$_.GetName().Name -eq `$name }
+    `$all | ForEach-Object { [Runtime.Loader.AssemblyLoadContext]::GetLoadContext(`$_).Name + ' ' + `$name + ' ' + `$_.GetName().Version.Major } | Sort-Object
+}
 "@
             $ran.Errors | Should -BeNullOrEmpty
             $lines = $ran.Output.Trim() -split "`r?`n"
-            $lines[0] | Should -Be 'Uploaded'
-            # The store cannot be reached; a missing method or type would be another error.
-            $lines[1] | Should -Match '^(Store|Setting)'
-            $lines[2] | Should -Be 'the other module'
+            # The store and the server cannot be reached; a missing method or type would be another error.
+            $lines[0] | Should -BeLike 'StoreUnreachable,*'
+            $lines[1] | Should -BeLike '*127.0.0.1:1 cannot be reached*'
+            $lines[2..3] | Should -Be 'eu-central-1', 'theirs'
+            $lines[4..7] | Should -Be 'Default AWSSDK.Core 3', 'WalRus AWSSDK.Core 4', 'Default Npgsql 8', 'WalRus Npgsql 9'
+        }
+    }
+
+    Context 'native libraries' {
+        It 'are taken from the module''s folder before the system''s' -Skip:(-not $IsLinux) {
+            $system = (& ldconfig -p | Select-String 'liblz4\.so\.1 .* => (.*)$').Matches[0].Groups[1].Value
+            $copy = Join-Path $TestDrive 'WalRus'
+            Copy-Item $ModuleFolder $copy -Recurse
+            Copy-Item (Get-Item $system).ResolvedTarget (Join-Path $copy 'bin' 'liblz4.so.1')
+            $segment = New-WalSegment (Join-Path $TestDrive 'wal-native')
+            $ran = Invoke-Pwsh '-Command', "Import-Module '$copy/WalRus.psd1'; (Push-WalSegment '$segment').State; Get-Content /proc/self/maps | Select-String 'liblz4' | ForEach-Object { (`$_ -split ' +', 6)[5] } | Select-Object -Unique" -Environment (New-FolderArchive)
+            $ran.Errors | Should -BeNullOrEmpty
+            $ran.Output.Trim() -split "`r?`n" | Should -Be 'Uploaded', (Join-Path $copy 'bin' 'liblz4.so.1')
+        }
+    }
+
+    Context 'objects in other processes' {
+        BeforeAll {
+            $archive = New-FolderArchive
+            $names = 'base_000000010000000000000002', 'base_000000010000000000000004'
+            Add-GoldenBackup $archive $names
+            $cutoff = [DateTimeOffset]::Now.AddDays(-2.98)
+        }
+
+        It 'come back from <Way> flat and typed: they sort, compare, print and bind' -ForEach @(
+            @{ Way = 'Start-Job'; Get = { Start-Job { Import-Module $using:ModulePath; Get-BackupList -Setting $using:archive } | Receive-Job -Wait -AutoRemoveJob } }
+            @{ Way = 'Start-ThreadJob'; Get = { Start-ThreadJob { Import-Module $using:ModulePath; Get-BackupList -Setting $using:archive } | Receive-Job -Wait -AutoRemoveJob } }
+            @{ Way = 'Export-Clixml'; Get = { Get-BackupList -Setting $archive | Export-Clixml $TestDrive/b.xml; Import-Clixml $TestDrive/b.xml } }
+        ) {
+            $received = @(& $Get)
+            $received.Name | Should -Be $names
+            $received[0].UncompressedSize | Should -BeOfType long
+            $received[0].Modified | Should -BeOfType DateTimeOffset
+            $received[0].Age | Should -BeOfType timespan
+            ($received | Sort-Object Modified -Descending).Name | Should -Be ($names | Sort-Object -Descending)
+            @($received | Where-Object Modified -GT $cutoff).Name | Should -Be $names[1]
+            $received | Out-String -Width 200 | Should -Match "$($names[0])\s+Full"
+            $live = Get-BackupList $names[0] -Setting $archive
+            $received[0].Modified | Should -Be $live.Modified
+            ($received | Get-BackupList -Setting $archive).Name | Should -Be $names
         }
     }
 }
