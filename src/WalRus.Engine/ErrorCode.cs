@@ -61,6 +61,9 @@ public enum ErrorCode
     RecoveryWalMissing,
     RecoveryTargetInvalid,
 
+    // Restore drills
+    DrillFailed,
+
     // PostgreSQL
     PostgresUnreachable,
     PostgresAuthenticationFailed,

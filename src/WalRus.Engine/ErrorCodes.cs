@@ -40,6 +40,7 @@ public static class ErrorCodes
             or ErrorCode.BackupIncomplete or ErrorCode.ConfigurationFileInvalid or ErrorCode.DataDirectoryInvalid
             => "InvalidData",
         ErrorCode.BackupAmbiguous => "InvalidArgument",
+        ErrorCode.DrillFailed => "InvalidResult",
         ErrorCode.DataDirectoryMismatch or ErrorCode.PostgresTimelineChanged => "InvalidOperation",
         ErrorCode.DaemonProtocolViolation => "ProtocolError",
         ErrorCode.DaemonRefused or ErrorCode.BackupPartFailed or ErrorCode.PostgresQueryFailed or ErrorCode.StoreFailed

@@ -94,6 +94,17 @@ public static class LogEvents
     public static void RecoveryTargetSearched(this IEventLog log, string first, string last) =>
         Write(log, EventLevel.Info, nameof(RecoveryTargetSearched), $"Looking for the recovery target in the WAL from {first} to {last}");
 
+    // Drill
+    public static void DrillStarted(this IEventLog log, string backup, string folder, string target) =>
+        Write(log, EventLevel.Info, nameof(DrillStarted), $"Drilling {backup} in {folder}, recovering to {target}");
+
+    public static void DrillPhaseEnded(this IEventLog log, string phase, string outcome, TimeSpan duration, string message) =>
+        Write(log, EventLevel.Info, nameof(DrillPhaseEnded), $"{phase} {outcome} in {duration.TotalSeconds:0.0} s: {message}");
+
+    public static void DrillLeftovers(this IEventLog log, string folder, string reason) =>
+        Write(log, EventLevel.Error, nameof(DrillLeftovers),
+            $"The drill's folder {folder} could not all be removed: {reason}; remove it by hand");
+
     // Configuration
     public static void SettingsNotUsed(this IEventLog log, string names) =>
         Write(log, EventLevel.Warning, nameof(SettingsNotUsed), $"These settings have no effect in WalRus: {names}");

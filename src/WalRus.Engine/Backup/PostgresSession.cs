@@ -104,6 +104,47 @@ internal sealed class PostgresSession : IAsyncDisposable
     public Task ExecuteAsync(PostgresStatement statement, CancellationToken cancellationToken) =>
         QueryAsync(statement, static _ => { }, cancellationToken);
 
+    /// <summary>Runs somebody else's SQL, any number of statements, and gives the last result that has columns, as text.</summary>
+    /// <param name="maxRows">Rows kept; the others are only counted.</param>
+    /// <param name="maxChars">Characters of a value kept.</param>
+    public async Task<PostgresText> QueryTextAsync(
+        PostgresStatement statement, int maxRows, int maxChars, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var command = CreateCommand(statement);
+            await using (command.ConfigureAwait(false))
+            {
+                // The server's own text form of every type, known to the driver or not.
+                command.AllResultTypesAreUnknown = true;
+                var reader = await command
+                    .ExecuteReaderAsync(CommandBehavior.SequentialAccess, cancellationToken).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    var last = new PostgresText([], [], 0);
+                    do
+                    {
+                        if (reader.FieldCount > 0)
+                        {
+                            last = await ReadTextAsync(reader, maxRows, maxChars, cancellationToken).ConfigureAwait(false);
+                        }
+                    }
+                    while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false));
+                    return last;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (Exception failure) when (PostgresFailure.IsOfServer(failure))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            throw PostgresFailure.WhileQuerying(failure, statement.Doing, statement.Grants);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await connection.DisposeAsync().ConfigureAwait(false);
@@ -111,6 +152,43 @@ internal sealed class PostgresSession : IAsyncDisposable
     }
 
     public override string ToString() => where;
+
+    private static async Task<PostgresText> ReadTextAsync(
+        NpgsqlDataReader reader, int maxRows, int maxChars, CancellationToken cancellationToken)
+    {
+        var rows = new List<string?[]>();
+        long count = 0;
+        for (; await reader.ReadAsync(cancellationToken).ConfigureAwait(false); count++)
+        {
+            if (count < maxRows)
+            {
+                var row = new string?[reader.FieldCount];
+                for (var column = 0; column < row.Length; column++)
+                {
+                    row[column] = await reader.IsDBNullAsync(column, cancellationToken).ConfigureAwait(false)
+                        ? null : ReadText(reader, column, maxChars);
+                }
+
+                rows.Add(row);
+            }
+        }
+
+        return new PostgresText([.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetName)], rows, count);
+    }
+
+    private static string ReadText(NpgsqlDataReader reader, int column, int maxChars)
+    {
+        using var text = reader.GetTextReader(column);
+        var buffer = System.Buffers.ArrayPool<char>.Shared.Rent(maxChars);
+        try
+        {
+            return new string(buffer, 0, text.ReadBlock(buffer, 0, maxChars));
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<char>.Shared.Return(buffer);
+        }
+    }
 
     private static async Task<PostgresSession> OpenAsync(
         PostgresConnectionSettings settings, PostgresEndpoint endpoint, string? database, CancellationToken cancellationToken)
@@ -178,6 +256,10 @@ internal sealed class PostgresSession : IAsyncDisposable
         };
         var builder = new NpgsqlSlimDataSourceBuilder(text.ConnectionString);
         builder.EnableTransportSecurity();
+        if (OperatingSystem.IsWindows())
+        {
+            builder.EnableIntegratedSecurity();
+        }
 
         // The driver's own catalog queries are not needed for text and numbers.
         builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
@@ -198,6 +280,12 @@ internal sealed class PostgresSession : IAsyncDisposable
         return command;
     }
 }
+
+/// <summary>A result as text.</summary>
+/// <param name="Columns">Their names.</param>
+/// <param name="Rows">The first rows; null for NULL.</param>
+/// <param name="RowCount">How many there were.</param>
+internal sealed record PostgresText(IReadOnlyList<string> Columns, IReadOnlyList<string?[]> Rows, long RowCount);
 
 /// <summary>One SQL statement and how it may fail.</summary>
 /// <param name="Doing">For error messages: "Reading the server's settings".</param>

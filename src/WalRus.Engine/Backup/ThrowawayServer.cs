@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
@@ -37,6 +38,10 @@ public sealed record ThrowawayServerOptions
 /// </summary>
 public sealed class ThrowawayServer : IAsyncDisposable
 {
+    private const int StopTries = 20;
+    private const int StatusLine = 7;
+    private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(50);
+
     private readonly ThrowawayServerOptions options;
     private bool running;
 
@@ -53,6 +58,8 @@ public sealed class ThrowawayServer : IAsyncDisposable
 
     public string LogFile => Path.Combine(options.WorkFolder, "server.log");
 
+    private string PidFile => Path.Combine(options.DataDirectory, "postmaster.pid");
+
     /// <summary>Makes a new cluster: superuser "postgres", page checksums on, UTF-8, C locale.</summary>
     public Task InitializeAsync(CancellationToken cancellationToken) =>
         RunAsync(
@@ -67,11 +74,40 @@ public sealed class ThrowawayServer : IAsyncDisposable
     {
         var seconds = ((int)options.StartTimeout.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         running = true;
-        await RunAsync(
+
+        // pg_ctl is not killed by a cancellation: the server it has begun to start would be nobody's.
+        var starting = RunAsync(
             "pg_ctl",
             ["-D", options.DataDirectory, "-l", LogFile, "-w", "-t", seconds, "-o", ServerArguments(), "start"],
             options.StartTimeout + TimeSpan.FromSeconds(10),
-            cancellationToken).ConfigureAwait(false);
+            CancellationToken.None);
+        try
+        {
+            await starting.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await AbandonStartAsync(starting).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Waits until a started server takes connections. With hot_standby off <see cref="StartAsync"/> returns when recovery
+    /// begins, and this when it is over.
+    /// </summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.PostgresUnreachable"/>: it ended; its log says why.</exception>
+    public async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
+    {
+        while (Status() != "ready")
+        {
+            if (!File.Exists(PidFile))
+            {
+                throw new WalRusException(ErrorCode.PostgresUnreachable, $"The server ended before it took connections; see '{LogFile}'.");
+            }
+
+            await Task.Delay(ReadyPoll, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Stops it cleanly, or (immediate) as if the power failed.</summary>
@@ -87,7 +123,12 @@ public sealed class ThrowawayServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (running && File.Exists(Path.Combine(options.DataDirectory, "postmaster.pid")))
+        if (!running)
+        {
+            return;
+        }
+
+        for (var tries = 0; tries < StopTries && File.Exists(PidFile); tries++)
         {
             try
             {
@@ -95,10 +136,13 @@ public sealed class ThrowawayServer : IAsyncDisposable
             }
             catch (WalRusException)
             {
-                // Disposal must go on: a server that is gone already is what was wanted.
-                running = false;
+                // Its pid file is empty for a moment when it starts, and stays when it was killed.
+                await Task.Delay(100, CancellationToken.None).ConfigureAwait(false);
+                KillIfLast(tries);
             }
         }
+
+        running = false;
     }
 
     /// <summary>Runs one of PostgreSQL's programs, or another, under the server's account.</summary>
@@ -139,6 +183,42 @@ public sealed class ThrowawayServer : IAsyncDisposable
         return await RunAsync(start, Path.GetFileName(path), deadline, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Ends a server that is still starting. It can be told once its pid file is there; pg_ctl ends if it never is.</summary>
+    private async Task AbandonStartAsync(Task starting)
+    {
+        while (!File.Exists(PidFile) && !starting.IsCompleted)
+        {
+            await Task.Delay(10, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        await DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await starting.ConfigureAwait(false);
+        }
+        catch (WalRusException)
+        {
+            // It says that the server did not start, which is what was wanted.
+        }
+    }
+
+    /// <summary>The last resort for a server that does not stop: its process and those below it are killed.</summary>
+    private void KillIfLast(int tries)
+    {
+        try
+        {
+            if (tries == StopTries - 1 && int.TryParse(File.ReadLines(PidFile).FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid))
+            {
+                using var process = Process.GetProcessById(pid);
+                process.Kill(entireProcessTree: true);
+            }
+        }
+        catch (Exception gone) when (gone is ArgumentException or InvalidOperationException or IOException or Win32Exception)
+        {
+            // It is gone, or not ours to kill.
+        }
+    }
+
     private static async Task<string> RunAsync(
         ProcessStartInfo start, string name, TimeSpan deadline, CancellationToken cancellationToken)
     {
@@ -166,6 +246,20 @@ public sealed class ThrowawayServer : IAsyncDisposable
             cancellationToken.ThrowIfCancellationRequested();
             throw new WalRusException(
                 ErrorCode.DeadlineExceeded, $"{name} did not end within {deadline.TotalSeconds:0} s and was killed.");
+        }
+    }
+
+    /// <summary>What the server last wrote about itself into its pid file (LOCK_FILE_LINE_PM_STATUS); null while there is nothing.</summary>
+    private string? Status()
+    {
+        try
+        {
+            using var file = new StreamReader(new FileStream(PidFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+            return file.ReadToEnd().Split('\n').ElementAtOrDefault(StatusLine)?.Trim();
+        }
+        catch (IOException)
+        {
+            return null;
         }
     }
 

@@ -1,6 +1,7 @@
 using WalRus.Archiving;
 using WalRus.Backup;
 using WalRus.Compression;
+using WalRus.Drill;
 using WalRus.Encryption;
 using WalRus.Postgres;
 using WalRus.Storage;
@@ -75,6 +76,10 @@ public sealed class WalRusEngine : IAsyncDisposable
 
     /// <inheritdoc cref="CreateWalPush"/>
     public BackupFetch CreateBackupFetch() => new(Archive, OperationOptions.BackupFetch(Settings), Buffers, log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public BackupDrill CreateBackupDrill() =>
+        new(Archive, OperationOptions.BackupFetch(Settings), OperationOptions.WalFetch(Settings), Buffers, log);
 
     /// <summary>Chooses what to restore for a recovery target.</summary>
     public RecoveryPlanner CreateRecoveryPlanner() => new(Archive, log);

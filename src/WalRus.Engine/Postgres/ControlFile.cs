@@ -45,6 +45,7 @@ public sealed record ControlFile
     private const int BackupEndOffset = 160;
     private const int BackupEndRequiredOffset = 168;
     private const int WalLevelOffset = 172;
+    private const int MaxPreparedTransactionsOffset = 192;
     private const int BlockSizeOffset = 216;
     private const int SegmentSizeOffset = 228;
     private const int DataChecksumOffset = 252;
@@ -84,6 +85,9 @@ public sealed record ControlFile
 
     /// <summary>The server's wal_level when it last started; null for a number no version has.</summary>
     public WalLevel? WalLevel { get; private init; }
+
+    /// <summary>max_prepared_transactions of the server that wrote it: one that replays its WAL must allow as many.</summary>
+    public int MaxPreparedTransactions { get; private init; }
 
     public uint BlockSizeBytes { get; private init; }
 
@@ -125,6 +129,7 @@ public sealed record ControlFile
             BackupEnd = LsnAt(file, BackupEndOffset),
             IsBackupEndRequired = file[BackupEndRequiredOffset] != 0,
             WalLevel = Enum.IsDefined(walLevel) ? walLevel : null,
+            MaxPreparedTransactions = BinaryPrimitives.ReadInt32LittleEndian(file[MaxPreparedTransactionsOffset..]),
             BlockSizeBytes = BinaryPrimitives.ReadUInt32LittleEndian(file[BlockSizeOffset..]),
             SegmentSize = WalSegmentSize.IsValid(segmentSize)
                 ? WalSegmentSize.FromBytes(segmentSize)

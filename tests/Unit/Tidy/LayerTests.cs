@@ -20,7 +20,8 @@ public sealed partial class LayerTests
         ["Backup"] = ["Delta", "Archiving", "Protocol"],
         ["Retention"] = ["Delta", "Archiving", "Protocol"],
         ["Daemon"] = ["Wal", "Streaming"],
-        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon"],
+        ["Drill"] = ["Wal", "Backup"],
+        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon", "Drill"],
     });
 
     [Fact]
