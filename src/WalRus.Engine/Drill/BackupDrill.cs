@@ -32,7 +32,7 @@ public sealed class BackupDrill
     /// <summary>What <see cref="RunAsync"/> would do; changes nothing.</summary>
     /// <exception cref="WalRusException">What keeps the drill from starting, and what is wrong with the backup.</exception>
     public Task<BackupDrillPlan> PlanAsync(BackupDrillRequest request, CancellationToken cancellationToken) =>
-        new BackupDrillPlanner(archive).RunAsync(request, cancellationToken);
+        new BackupDrillPlanner(archive, log).RunAsync(request, cancellationToken);
 
     /// <summary>Carries the drill out. What is wrong with the backup is in the result.</summary>
     /// <exception cref="WalRusException">

@@ -4,7 +4,7 @@ using WalRus.Backup;
 namespace WalRus.Drill;
 
 /// <summary>Decides what a drill will do: reads the archive's names and documents, and looks for PostgreSQL and room.</summary>
-internal sealed class BackupDrillPlanner(Archive archive)
+internal sealed class BackupDrillPlanner(Archive archive, IEventLog log)
 {
     private const int OldestMajor = 13;
 
@@ -14,7 +14,7 @@ internal sealed class BackupDrillPlanner(Archive archive)
 
     public async Task<BackupDrillPlan> RunAsync(BackupDrillRequest request, CancellationToken cancellationToken)
     {
-        var recovery = await new RecoveryPlanner(archive).RunAsync(
+        var recovery = await new RecoveryPlanner(archive, log).RunAsync(
             new RecoveryPlanRequest { Target = request.Target, BackupName = request.BackupName }, cancellationToken).ConfigureAwait(false);
         var backup = recovery.Backup;
         var wal = Math.Min(MaxWalBytes, recovery.SegmentCount * recovery.SegmentSize.Bytes);
