@@ -62,6 +62,10 @@ public static class LogEvents
         Write(log, EventLevel.Warning, nameof(BackupRemnantsLeft),
             $"What the failed backup had stored in {folder} could not all be removed: {reason}");
 
+    public static void BackupRemnantsRemoved(this IEventLog log, string name, string begun) =>
+        Write(log, EventLevel.Warning, nameof(BackupRemnantsRemoved),
+            $"Removing what an earlier try of {name} left, begun at {begun}: the server knows that it is gone");
+
     public static void BackupTarStored(this IEventLog log, string tar, long contentBytes, long storedBytes) =>
         Write(log, EventLevel.Info, nameof(BackupTarStored), $"Stored {tar}: {contentBytes} bytes of files, {storedBytes} stored");
 

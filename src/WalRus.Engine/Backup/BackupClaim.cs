@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using WalRus.Archiving;
 using WalRus.Storage;
 using WalRus.Streaming;
@@ -8,11 +9,15 @@ namespace WalRus.Backup;
 /// <summary>
 /// A backup's name belongs to one run. On a primary names are never the same twice; on standbys they are, for backups
 /// that start from the same restartpoint, at the same time even on two machines: wal-g mixes their objects then. A run
-/// therefore puts a first, incomplete metadata.json where there was none, and keeps off a name that is taken.
+/// therefore puts a first, incomplete metadata.json where there was none, and keeps off a name that is taken, unless it
+/// knows that whoever took it was killed: no such process on this machine, no session on the same run of the server.
 /// </summary>
 internal static class BackupClaim
 {
     private const int MaxDocumentBytes = 1 << 20;
+
+    /// <summary>How long removing what a killed run left may take.</summary>
+    private static readonly TimeSpan RemovalLimit = TimeSpan.FromMinutes(5);
 
     private const string StandbyHint =
         "On a standby two backups need a restartpoint between them: run CHECKPOINT on the primary, wait a moment, try again.";
@@ -20,14 +25,18 @@ internal static class BackupClaim
     /// <summary>Takes the name, or says who has it.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupExists"/>.</exception>
     public static async Task TakeAsync(
-        Archive archive, BackupName name, BackupMetadata first, CancellationToken cancellationToken)
+        Archive archive, BackupName name, BackupMetadata first, IEventLog log, CancellationToken cancellationToken)
     {
         if (await archive.Store.HeadAsync(WalGLayout.Sentinel(name), cancellationToken).ConfigureAwait(false) is not null)
         {
             throw new WalRusException(ErrorCode.BackupExists, $"The archive already holds the backup {name}.", StandbyHint);
         }
 
-        await RefuseRemnantsAsync(archive, name, cancellationToken).ConfigureAwait(false);
+        if (await HoldsRemnantsAsync(archive, name, cancellationToken).ConfigureAwait(false))
+        {
+            await TakeOverAsync(archive, name, first, log, cancellationToken).ConfigureAwait(false);
+        }
+
         var document = first.ToJson();
         var key = WalGLayout.Metadata(name);
         try
@@ -56,6 +65,7 @@ internal static class BackupClaim
     {
         const int BatchSize = 500;
         var folder = WalGLayout.BackupObjects(name);
+        var claim = WalGLayout.Metadata(name);
         using var deadline = new Deadline(limit, CancellationToken.None);
         try
         {
@@ -63,7 +73,12 @@ internal static class BackupClaim
             var request = new ListRequest { Folder = folder, Recursive = true };
             await foreach (var entry in archive.Store.ListAsync(request, deadline.Token).ConfigureAwait(false))
             {
-                batch.Add(entry.Key);
+                // The claim goes last: who is stopped here can go on with it.
+                if (entry.Key != claim)
+                {
+                    batch.Add(entry.Key);
+                }
+
                 if (batch.Count == BatchSize)
                 {
                     await DeleteAsync(archive, folder, batch, log, deadline.Token).ConfigureAwait(false);
@@ -71,6 +86,7 @@ internal static class BackupClaim
             }
 
             await DeleteAsync(archive, folder, batch, log, deadline.Token).ConfigureAwait(false);
+            await DeleteAsync(archive, folder, [claim], log, deadline.Token).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is WalRusException or OperationCanceledException)
         {
@@ -94,35 +110,76 @@ internal static class BackupClaim
         }
     }
 
-    /// <summary>Parts of an unfinished backup would be restored together with the new ones.</summary>
-    private static async Task RefuseRemnantsAsync(Archive archive, BackupName name, CancellationToken cancellationToken)
+    private static async Task<bool> HoldsRemnantsAsync(Archive archive, BackupName name, CancellationToken cancellationToken)
     {
         var request = new ListRequest { Folder = WalGLayout.BackupObjects(name), Recursive = true };
         await foreach (var _ in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
         {
-            var stored = await archive
-                .ReadDocumentAsync(WalGLayout.Metadata(name), MaxDocumentBytes, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Parts of an unfinished backup would be restored together with the new ones: they go, or the name is refused.</summary>
+    private static async Task TakeOverAsync(
+        Archive archive, BackupName name, BackupMetadata mine, IEventLog log, CancellationToken cancellationToken)
+    {
+        var stored = await archive
+            .ReadDocumentAsync(WalGLayout.Metadata(name), MaxDocumentBytes, cancellationToken).ConfigureAwait(false);
+        if (Parsed(stored) is not { } theirs || !IsGone(theirs, mine))
+        {
             throw Taken(name, stored, null);
+        }
+
+        log.BackupRemnantsRemoved(name.ToString(), theirs.StartTime.ToString());
+        await RemoveAsync(archive, name, RemovalLimit, log).ConfigureAwait(false);
+        if (await HoldsRemnantsAsync(archive, name, cancellationToken).ConfigureAwait(false))
+        {
+            throw Taken(name, stored, null);
+        }
+    }
+
+    private static bool IsGone(BackupMetadata theirs, BackupMetadata mine)
+    {
+        if (mine.ServerRun is null || theirs.ServerRun != mine.ServerRun || theirs.ProcessId is not { } process
+            || theirs.Hostname != mine.Hostname || theirs.DataDirectory != mine.DataDirectory)
+        {
+            return false;
+        }
+
+        try
+        {
+            // A number that was given again belongs to a process that started later.
+            using var found = Process.GetProcessById(process);
+            return found.StartTime.ToUniversalTime() > theirs.StartTime.ToDateTimeOffset().UtcDateTime;
+        }
+        catch (Exception none) when (none is ArgumentException or InvalidOperationException)
+        {
+            return true;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Null when there is none or it cannot be read: that the name is taken is certain all the same.</summary>
+    private static BackupMetadata? Parsed(byte[]? metadata)
+    {
+        try
+        {
+            return metadata is null ? null : BackupMetadata.Parse(metadata);
+        }
+        catch (WalRusException damaged) when (damaged.Code == ErrorCode.BackupUnreadable)
+        {
+            return null;
         }
     }
 
     private static WalRusException Taken(BackupName name, byte[]? metadata, Exception? inner)
     {
-        var by = "";
-        if (metadata is not null)
-        {
-            try
-            {
-                var other = BackupMetadata.Parse(metadata);
-                by = $", begun on {other.Hostname} at {other.StartTime}";
-            }
-            catch (WalRusException)
-            {
-                // Who it was is only a help; that the name is taken is certain.
-                by = "";
-            }
-        }
-
+        var by = Parsed(metadata) is { } other ? $", begun on {other.Hostname} at {other.StartTime}" : "";
         return new WalRusException(
             ErrorCode.BackupExists,
             $"The archive holds a running or unfinished backup {name}{by}.",

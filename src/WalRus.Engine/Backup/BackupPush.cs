@@ -1,3 +1,4 @@
+using System.Net;
 using WalRus.Archiving;
 using WalRus.Storage;
 using WalRus.Streaming;
@@ -71,7 +72,8 @@ public sealed class BackupPush
                 var name = BackupName.Full(start.Segment);
                 var draft = Draft(request, start, startTime);
                 log.BackupStarted(name.ToString(), start.Lsn.ToString(), start.PgVersion);
-                await BackupClaim.TakeAsync(archive, name, draft.ToMetadata(), cancellationToken).ConfigureAwait(false);
+                var claim = draft.ToMetadata() with { ServerRun = start.ServerRun, ProcessId = Environment.ProcessId };
+                await BackupClaim.TakeAsync(archive, name, claim, log, cancellationToken).ConfigureAwait(false);
                 claimed = name;
                 using var metadata = options.WithoutFilesMetadata ? null : new FilesMetadataWriter(SpoolFolder());
                 var tars = new BackupTars(archive, name, metadata, log);
@@ -104,7 +106,7 @@ public sealed class BackupPush
         UserData = request.UserData,
         FilesMetadataDisabled = options.WithoutFilesMetadata,
         StartTime = startTime,
-        Hostname = Environment.MachineName,
+        Hostname = Dns.GetHostName(), // wal-g's: whole, where .NET's machine name ends at the first dot
         DataDirectory = start.DataDirectory,
         IsPermanent = request.Permanent,
     };

@@ -13,8 +13,6 @@ internal sealed class DataDirectorySource : IBackupSource
     /// <summary>Files found and not yet taken by a lane.</summary>
     private const int FoundFiles = 256;
 
-    private const int LabelMode = 0x180; // 0600
-
     private readonly PostgresConnectionSettings postgres;
     private readonly BackupPushOptions options;
     private readonly BackupPushRequest request;
@@ -80,7 +78,9 @@ internal sealed class DataDirectorySource : IBackupSource
         mode = new ServerBackupMode(session, server);
         start = await mode.StartAsync(Label(), cancellationToken).ConfigureAwait(false);
         verification = Verification(server);
-        return new BackupSourceStart(start.Lsn, start.Segment, server.Version, server.SystemIdentifier, dataDirectory);
+        var serverRun = await mode.TryHoldNameAsync(start.Segment.ToString(), cancellationToken).ConfigureAwait(false);
+        return new BackupSourceStart(
+            start.Lsn, start.Segment, server.Version, server.SystemIdentifier, dataDirectory, serverRun);
     }
 
     public async Task CopyAsync(BackupTars tars, CancellationToken cancellationToken)
@@ -116,10 +116,12 @@ internal sealed class DataDirectorySource : IBackupSource
     {
         progress.Step("Finishing the backup");
         using var buffer = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
-        await StoreControlFileAsync(tars, buffer.Memory, cancellationToken).ConfigureAwait(false);
+        var closing = new ClosingTars(tars, accounts, buffer.Memory);
+        await closing
+            .StoreControlFileAsync(ControlFileContent.Read(dataDirectory, server!.Version), cancellationToken).ConfigureAwait(false);
         var end = await StopAsync(cancellationToken).ConfigureAwait(false);
         await CheckTimelineAsync(end, cancellationToken).ConfigureAwait(false);
-        await StoreLabelAsync(tars, end, buffer.Memory, cancellationToken).ConfigureAwait(false);
+        await closing.StoreLabelAsync(end, cancellationToken).ConfigureAwait(false);
         if (options.CollectTableNames && tars.Metadata is { } metadata)
         {
             progress.Step("Reading the names of tables");
@@ -273,27 +275,6 @@ internal sealed class DataDirectorySource : IBackupSource
         }
     }
 
-    private async Task StoreControlFileAsync(BackupTars tars, Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        var control = ControlFileContent.Read(dataDirectory, server!.Version);
-        var facts = control.Facts;
-        var entry = new TarEntry(
-            DataDirectoryWalker.ControlFileName,
-            TarEntryKind.File,
-            control.Bytes.Length,
-            facts.Mode,
-            facts.UserId,
-            facts.GroupId,
-            facts.ModifiedRoundedUnixSeconds,
-            "");
-        var tar = await tars.OpenControlAsync(buffer, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
-        {
-            await tar.AddAsync(entry, accounts.Of(facts), control.Bytes, cancellationToken).ConfigureAwait(false);
-            await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
     private async Task<BackupModeEnd> StopAsync(CancellationToken cancellationToken)
     {
         try
@@ -337,23 +318,4 @@ internal sealed class DataDirectorySource : IBackupSource
         $"The backup spans a change of timeline: {why}.",
         "Make it again; nothing was kept of this one.",
         inner);
-
-    private static async Task StoreLabelAsync(
-        BackupTars tars, BackupModeEnd end, Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        var tar = await tars.OpenLabelAsync(buffer, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
-        {
-            (string Name, string Text)[] files =
-                [(BackupLabel.FileName, end.Label), (TablespaceMap.FileName, end.TablespaceMap)];
-            foreach (var (name, text) in files)
-            {
-                var content = Encoding.UTF8.GetBytes(text);
-                var entry = new TarEntry(name, TarEntryKind.File, content.Length, LabelMode, 0, 0, 0, "");
-                await tar.AddAsync(entry, TarOwner.None, content, cancellationToken).ConfigureAwait(false);
-            }
-
-            await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
 }

@@ -23,8 +23,12 @@ internal interface IBackupSource : IAsyncDisposable
 /// <summary>How a backup began.</summary>
 /// <param name="Segment">The segment the backup is named after.</param>
 /// <param name="DataDirectory">The server's, links resolved.</param>
+/// <param name="ServerRun">
+/// Tells this run of the server from every other, when this source alone holds the backup's name on it: whoever took the
+/// name in the archive for the same run has lost its session then. Null where that cannot be known.
+/// </param>
 internal sealed record BackupSourceStart(
-    Lsn Lsn, WalFileName Segment, int PgVersion, ulong? SystemIdentifier, string DataDirectory);
+    Lsn Lsn, WalFileName Segment, int PgVersion, ulong? SystemIdentifier, string DataDirectory, string? ServerRun);
 
 /// <summary>How a backup ended.</summary>
 internal sealed record BackupSourceEnd

@@ -73,6 +73,49 @@ internal sealed class ServerBackupMode : IAsyncDisposable
         return new BackupModeStart(lsn, segment, IsInRecovery: true);
     }
 
+    /// <summary>
+    /// Takes the name of a backup on this server until the session ends, with an advisory lock (a standby has those too).
+    /// A session whose client was killed ends a moment later, so it is given that moment.
+    /// </summary>
+    /// <returns>What tells this run of this server from every other; null when another session holds the name.</returns>
+    public async Task<string?> TryHoldNameAsync(string name, CancellationToken cancellationToken)
+    {
+        const int Tries = 20;
+        const string Doing = "Taking the backup's name on the server";
+        var take = new PostgresStatement(
+            Doing, "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('walrus ' OPERATOR(pg_catalog.||) $1, 0))")
+        {
+            Text = name,
+        };
+
+        // The lock is one database's; a run that is connected to another one shows among all locks.
+        var others = new PostgresStatement(Doing, """
+            SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l,
+                   pg_catalog.hashtextextended('walrus ' OPERATOR(pg_catalog.||) $1, 0) AS k(key)
+            WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+              AND ((CAST(l.classid AS pg_catalog.int8) OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) CAST(l.objid AS pg_catalog.int8))
+                  OPERATOR(pg_catalog.=) k.key
+            """)
+        {
+            Text = name,
+        };
+        for (var tried = 1; ; tried++)
+        {
+            if (await session.QueryRowAsync(take, row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false)
+                && await session.QueryRowAsync(others, row => row.GetInt64(0), cancellationToken).ConfigureAwait(false) == 0)
+            {
+                return $"{server.SystemIdentifier} since {server.PostmasterStarted:O}";
+            }
+
+            if (tried == Tries)
+            {
+                return null;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>The timeline of the last checkpoint or restartpoint.</summary>
     public Task<TimelineId> ControlTimelineAsync(CancellationToken cancellationToken) => session.QueryRowAsync(
         new PostgresStatement(

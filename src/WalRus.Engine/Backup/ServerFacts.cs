@@ -22,6 +22,7 @@ internal sealed record ServerFacts
 
     public required WalSegmentSize SegmentSize { get; init; }
 
+    /// <summary>To the microsecond: no other server of this name started at the same moment.</summary>
     public required DateTimeOffset PostmasterStarted { get; init; }
 
     public required bool HasDataChecksums { get; init; }
@@ -69,7 +70,7 @@ internal sealed record ServerFacts
                 IsInRecovery = row.GetBoolean(1),
                 SystemIdentifier = unchecked((ulong)row.GetInt64(2)),
                 SegmentSize = WalSegmentSize.FromBytes(row.GetInt32(3)),
-                PostmasterStarted = DateTimeOffset.FromUnixTimeSeconds(row.GetInt64(4)),
+                PostmasterStarted = DateTimeOffset.UnixEpoch.AddMicroseconds(row.GetInt64(4)),
                 HasDataChecksums = row.GetString(5) == "on",
                 BlockBytes = row.GetInt32(6),
                 FileBlocks = row.GetInt32(7),
@@ -106,7 +107,7 @@ internal sealed record ServerFacts
                pg_catalog.pg_is_in_recovery(),
                s.system_identifier,
                i.bytes_per_wal_segment,
-               CAST(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) AS pg_catalog.int8),
+               CAST(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) OPERATOR(pg_catalog.*) 1000000 AS pg_catalog.int8),
                pg_catalog.current_setting('data_checksums'),
                i.database_block_size,
                i.blocks_per_segment,

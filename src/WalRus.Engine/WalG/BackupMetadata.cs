@@ -10,6 +10,8 @@ namespace WalRus.WalG;
 public sealed record BackupMetadata
 {
     private const string What = "backup's metadata.json";
+    private const string ServerRunKey = "walrus_server_run";
+    private const string ProcessIdKey = "walrus_process_id";
 
     public WalGTime StartTime { get; init; }
 
@@ -40,6 +42,15 @@ public sealed record BackupMetadata
 
     public JsonElement? UserData { get; init; }
 
+    /// <summary>
+    /// Only in the first metadata.json of a backup that is being made: the run of the server it is made of. wal-g passes
+    /// over such keys, and the final document is without them.
+    /// </summary>
+    public string? ServerRun { get; init; }
+
+    /// <summary>With <see cref="ServerRun"/>: the process on <see cref="Hostname"/> that makes the backup.</summary>
+    public int? ProcessId { get; init; }
+
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>.</exception>
     public static BackupMetadata Parse(ReadOnlySpan<byte> json)
     {
@@ -67,6 +78,12 @@ public sealed record BackupMetadata
         {
             writer.WriteSorted("user_data", userData);
         }
+
+        if (ServerRun is not null && ProcessId is { } process)
+        {
+            writer.WriteString(ServerRunKey, ServerRun);
+            writer.WriteNumber(ProcessIdKey, process);
+        }
     });
 
     private static void ReadMember(Draft draft, ref Utf8JsonReader reader, string name)
@@ -85,6 +102,8 @@ public sealed record BackupMetadata
             "system_identifier" => draft.Value with { SystemIdentifier = WalGJson.UInt64(ref reader, name) },
             "uncompressed_size" => draft.Value with { UncompressedSize = WalGJson.Int64(ref reader, name) },
             "compressed_size" => draft.Value with { CompressedSize = WalGJson.Int64(ref reader, name) },
+            ServerRunKey => draft.Value with { ServerRun = WalGJson.Text(ref reader, name) },
+            ProcessIdKey => draft.Value with { ProcessId = WalGJson.Int32(ref reader, name) },
             "user_data" => draft.Value with { UserData = WalGJson.Any(ref reader) },
             _ => Ignored(draft.Value, ref reader),
         };

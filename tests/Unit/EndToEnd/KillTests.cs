@@ -4,52 +4,54 @@ namespace WalRus.Tests.EndToEnd;
 
 /// <summary>
 /// kill -9 at random moments of a push, a backup and a restore: the archive stays consistent, nothing half-visible, and
-/// the next try succeeds. The seed is in the failure's text; WALRUS_TEST_KILLS sets how many.
+/// the next try succeeds. The seed is in the failure's text; WALRUS_TEST_KILLS sets how many for each operation and store.
 /// </summary>
 public sealed class KillTests
 {
+    private const string Segment = "000000010000000000000001";
+
     private static readonly int Kills =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "17", System.Globalization.CultureInfo.InvariantCulture);
+        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "9", System.Globalization.CultureInfo.InvariantCulture);
 
     private readonly int seed = Environment.TickCount;
 
-    [Fact]
-    public async Task A_push_that_is_killed_leaves_no_object_or_a_whole_one()
+    [Theory]
+    [InlineData("folder")]
+    [InlineData("bucket")]
+    public async Task A_push_that_is_killed_leaves_no_object_or_a_whole_one(string kind)
     {
+        await using var place = await ArchivePlace.NewAsync(kind);
         using var folder = new TemporaryFolder();
-        Directory.CreateDirectory(folder["archive"]);
-        var environment = new Dictionary<string, string> { ["WALG_FILE_PREFIX"] = folder["archive"] };
-        const string name = "000000010000000000000001";
-        var size = WalRus.Postgres.WalSegmentSize.Default;
+        var environment = place.Settings;
+        var segment = folder["pg_wal", Segment];
         Directory.CreateDirectory(folder["pg_wal"]);
-        File.WriteAllBytes(folder["pg_wal", name], SyntheticWal.Segment(name, size));
+        File.WriteAllBytes(segment, SyntheticWal.Segment(Segment, WalRus.Postgres.WalSegmentSize.Default));
         await ArchivedCluster.GiveToServerAsync(folder.FullName);
-        var usual = await MeasureAsync(() => WalRusProgram.SucceedAsync(environment, "wal-push", folder["pg_wal", name]));
+        var usual = await MeasureAsync(() => WalRusProgram.SucceedAsync(environment, "wal-push", segment));
         var random = new Random(seed);
 
         for (var i = 0; i < Kills; i++)
         {
-            Directory.Delete(folder["archive"], recursive: true);
-            Directory.CreateDirectory(folder["archive"]);
-            await ArchivedCluster.GiveToServerAsync(folder["archive"]);
-            await WalRusProgram.RunAndKillAsync(["wal-push", folder["pg_wal", name]], environment, usual * random.NextDouble());
-
-            var visible = VisibleObjects(folder["archive"]);
-            if (visible.Length > 0)
+            await place.RemoveAsync();
+            await WalRusProgram.RunAndKillAsync(["wal-push", segment], environment, usual * random.NextDouble());
+            if ((await place.KeysAsync()).Length > 0)
             {
-                await WalRusProgram.SucceedAsync(environment, "wal-fetch", name, folder["fetched"]);
-                Assert.Equal(File.ReadAllBytes(folder["pg_wal", name]), File.ReadAllBytes(folder["fetched"]));
+                await WalRusProgram.SucceedAsync(environment, "wal-fetch", Segment, folder["fetched"]);
+                Assert.Equal(File.ReadAllBytes(segment), File.ReadAllBytes(folder["fetched"]));
             }
 
-            await WalRusProgram.SucceedAsync(environment, "wal-push", folder["pg_wal", name]);
-            Assert.Equal([$"wal_005/{name}.lz4"], VisibleObjects(folder["archive"]));
+            await WalRusProgram.SucceedAsync(environment, "wal-push", segment);
+            Assert.Equal([$"wal_005/{Segment}.lz4"], await place.KeysAsync());
         }
     }
 
-    [Fact]
-    public async Task A_backup_that_is_killed_is_not_listed_and_the_next_one_succeeds()
+    [Theory]
+    [InlineData("folder")]
+    [InlineData("bucket")]
+    public async Task A_backup_that_is_killed_is_not_listed_and_the_next_one_succeeds(string kind)
     {
-        await using var archived = await ArchivedCluster.StartAsync(15);
+        await using var place = await ArchivePlace.NewAsync(kind);
+        await using var archived = await ArchivedCluster.StartAsync(15, place.Settings);
         var data = archived.Cluster.DataDirectory;
         var usual = await MeasureAsync(() => archived.WalRusAsync("backup-push", data));
         var random = new Random(seed);
@@ -57,11 +59,11 @@ public sealed class KillTests
         var killed = 0;
         for (var i = 0; i < Kills; i++)
         {
-            var before = await ListedAsync(archived);
+            var before = await ListedAsync(archived.Environment);
             var was = await WalRusProgram.RunAndKillAsync(
                 ["backup-push", data], archived.Environment, usual * random.NextDouble());
             killed += was ? 1 : 0;
-            var after = await ListedAsync(archived);
+            var after = await ListedAsync(archived.Environment);
 
             Assert.True(was ? after.Length - before.Length is 0 or 1 : after.Length == before.Length + 1, $"seed {seed}, kill {i}");
         }
@@ -72,10 +74,51 @@ public sealed class KillTests
         Assert.Equal(1, await recovered.ScalarAsync<int>("SELECT 1"));
     }
 
-    [Fact]
-    public async Task A_restore_that_is_killed_cannot_be_started_and_the_next_one_succeeds()
+    /// <summary>All backups from one restartpoint have one name: what the killed one left is in the way of the next.</summary>
+    [Theory]
+    [InlineData("folder")]
+    [InlineData("bucket")]
+    public async Task A_standbys_backup_that_is_killed_is_made_again_under_its_name(string kind)
     {
-        await using var archived = await ArchivedCluster.StartAsync(15);
+        await using var place = await ArchivePlace.NewAsync(kind);
+        await using var primary = await PostgresCluster.StartAsync();
+        await using var standby = await primary.CreateStandbyAsync();
+        var environment = new Dictionary<string, string>(place.Settings)
+        {
+            ["PGHOST"] = standby.Host,
+            ["PGPORT"] = $"{standby.Port}",
+            ["PGUSER"] = standby.User,
+        };
+        var usual = await MeasureAsync(() => WalRusProgram.SucceedAsync(environment, "backup-push", standby.DataDirectory));
+        var random = new Random(seed);
+
+        var remnants = 0;
+        for (var i = 0; i < (Kills + 1) / 2; i++)
+        {
+            await place.RemoveAsync("basebackups_005/");
+            await WalRusProgram.RunAndKillAsync(
+                ["backup-push", standby.DataDirectory], environment, usual * (0.2 + (0.7 * random.NextDouble())));
+            if ((await ListedAsync(environment)).Length == 0)
+            {
+                remnants += (await place.KeysAsync()).Length > 0 ? 1 : 0;
+                await WalRusProgram.SucceedAsync(environment, "backup-push", standby.DataDirectory);
+            }
+
+            using var folder = new TemporaryFolder();
+            await ArchivedCluster.GiveToServerAsync(folder.FullName);
+            await WalRusProgram.SucceedAsync(environment, "backup-fetch", folder["data"], "LATEST");
+        }
+
+        Assert.True(remnants > 0, $"no killed backup left anything, seed {seed}");
+    }
+
+    [Theory]
+    [InlineData("folder")]
+    [InlineData("bucket")]
+    public async Task A_restore_that_is_killed_cannot_be_started_and_the_next_one_succeeds(string kind)
+    {
+        await using var place = await ArchivePlace.NewAsync(kind);
+        await using var archived = await ArchivedCluster.StartAsync(15, place.Settings);
         await archived.WalRusAsync("backup-push", archived.Cluster.DataDirectory);
         using var folder = new TemporaryFolder();
         await ArchivedCluster.GiveToServerAsync(folder.FullName);
@@ -109,8 +152,11 @@ public sealed class KillTests
             .All(file => new FileInfo(Path.Combine(destination, Path.GetRelativePath(reference, file))) is { Exists: true } copy
                 && copy.Length == new FileInfo(file).Length);
 
-    private static async Task<string[]> ListedAsync(ArchivedCluster archived) =>
-        (await archived.WalRusAsync("backup-list")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    /// <summary>The backups' lines, without the heading.</summary>
+    private static async Task<string[]> ListedAsync(IReadOnlyDictionary<string, string> environment) =>
+        (await WalRusProgram.SucceedAsync(environment, "backup-list"))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => line.StartsWith("base_", StringComparison.Ordinal)).ToArray();
 
     private static async Task<TimeSpan> MeasureAsync(Func<Task> work)
     {
@@ -118,10 +164,4 @@ public sealed class KillTests
         await work();
         return watch.Elapsed;
     }
-
-    /// <summary>What a listing shows: wal-g and WalRus hide temporary names.</summary>
-    private static string[] VisibleObjects(string archive) =>
-        [.. Directory.EnumerateFiles(archive, "*", SearchOption.AllDirectories)
-            .Select(path => Path.GetRelativePath(archive, path).Replace('\\', '/'))
-            .Where(key => !key.Contains(".tmp.", StringComparison.Ordinal))];
 }
