@@ -55,14 +55,10 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
         ConsoleLog? log = null;
         try
         {
-            var settings = WalRusSettings.Load(sources with
-            {
-                Given = line.Settings,
-                ConfigFile = line.Value("config"),
-                Turbo = line.Has("turbo"),
-            });
-            log = LogFactory.Create(settings, line.Value("log-format"), standardError);
-            return await line.Command!.RunAsync(new Invocation(line, settings, log, output), cancellationToken).ConfigureAwait(false);
+            var settings = Load();
+            log = CreateLog(settings);
+            var call = new Invocation(line, settings, log, output) { LoadAgain = Load, CreateLog = CreateLog };
+            return await line.Command!.RunAsync(call, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (FailureReport.IsExpected(failure))
         {
@@ -75,6 +71,15 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
         {
             log?.Dispose();
         }
+
+        WalRusSettings Load() => WalRusSettings.Load(sources with
+        {
+            Given = line.Settings,
+            ConfigFile = line.Value("config"),
+            Turbo = line.Has("turbo"),
+        });
+
+        ConsoleLog CreateLog(WalRusSettings settings) => LogFactory.Create(settings, line.Value("log-format"), standardError);
     }
 
     /// <summary>What needs no settings: --version, --help, no command at all.</summary>

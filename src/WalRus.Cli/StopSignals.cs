@@ -5,6 +5,9 @@ namespace WalRus.Cli;
 /// <summary>The first SIGINT, SIGTERM or SIGHUP (Ctrl+C, Ctrl+Break) cancels, so that nothing half-done stays; the second ends the process.</summary>
 internal sealed class StopSignals : IDisposable
 {
+    /// <summary>A command gives SIGHUP another meaning.</summary>
+    private static volatile bool isHangupTaken;
+
     private readonly CancellationTokenSource source = new();
     private readonly PosixSignalRegistration[] registrations;
 
@@ -12,10 +15,21 @@ internal sealed class StopSignals : IDisposable
     [
         PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop),
         PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop),
-        PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop),
+        PosixSignalRegistration.Create(PosixSignal.SIGHUP, StopUnlessTaken),
     ];
 
     public CancellationToken Token => source.Token;
+
+    /// <summary>From now on SIGHUP calls this instead, until the result is disposed: a daemon reads its settings again.</summary>
+    public static IDisposable TakeHangup(Action action)
+    {
+        isHangupTaken = true;
+        return PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+        {
+            signal.Cancel = true;
+            action();
+        });
+    }
 
     public void Dispose()
     {
@@ -25,6 +39,14 @@ internal sealed class StopSignals : IDisposable
         }
 
         source.Dispose();
+    }
+
+    private void StopUnlessTaken(PosixSignalContext signal)
+    {
+        if (!isHangupTaken)
+        {
+            Stop(signal);
+        }
     }
 
     private void Stop(PosixSignalContext signal)

@@ -44,6 +44,48 @@ public static class LogEvents
     public static void PrefetchFailed(this IEventLog log, string name, string reason) =>
         Write(log, EventLevel.Debug, nameof(PrefetchFailed), $"Prefetching {name} failed: {reason}");
 
+    // Daemon
+    public static void DaemonStarted(this IEventLog log, string socket, string archive, int lanes) =>
+        Write(log, EventLevel.Info, nameof(DaemonStarted), $"Daemon listens on {socket} and archives to {archive} over {lanes} lanes");
+
+    public static void DaemonStopping(this IEventLog log, TimeSpan limit) =>
+        Write(log, EventLevel.Info, nameof(DaemonStopping),
+            $"Daemon takes no more requests and finishes what is under way, {limit.TotalSeconds:0} s at most");
+
+    public static void DaemonStopped(this IEventLog log, long archived) =>
+        Write(log, EventLevel.Info, nameof(DaemonStopped), $"Daemon ended; {archived} files archived since it started");
+
+    public static void DaemonDrainCut(this IEventLog log, int unfinished, TimeSpan limit) =>
+        Write(log, EventLevel.Warning, nameof(DaemonDrainCut),
+            $"{unfinished} uploads were not finished within {limit.TotalSeconds:0} s and are given up; PostgreSQL will ask for them again");
+
+    public static void DaemonReloaded(this IEventLog log, string archive, int lanes) =>
+        Write(log, EventLevel.Info, nameof(DaemonReloaded), $"Settings reloaded: archives to {archive} over {lanes} lanes");
+
+    public static void DaemonReloadFailed(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Error, nameof(DaemonReloadFailed), $"Settings could not be reloaded, those before stay: {reason}");
+
+    public static void DaemonPushFailed(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Error, nameof(DaemonPushFailed), $"Archiving {name} failed: {reason}");
+
+    public static void DaemonFetchFailed(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Error, nameof(DaemonFetchFailed), $"Fetching {name} failed: {reason}");
+
+    public static void DaemonAcceptFailed(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Warning, nameof(DaemonAcceptFailed), $"A connection could not be accepted: {reason}");
+
+    public static void DaemonConnectionLost(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Debug, nameof(DaemonConnectionLost), $"A connection ended early: {reason}");
+
+    public static void DaemonRequestFault(this IEventLog log, string fault) =>
+        Write(log, EventLevel.Error, nameof(DaemonRequestFault), $"A request ended in a fault of the daemon's own: {fault}");
+
+    public static void DaemonMetricsFailed(this IEventLog log, string target, string reason) =>
+        Write(log, EventLevel.Warning, nameof(DaemonMetricsFailed), $"Metrics could not be given to {target}: {reason}");
+
+    public static void AheadOutdated(this IEventLog log, string name) =>
+        Write(log, EventLevel.Warning, nameof(AheadOutdated), $"{name} changed since it was pushed ahead; it is pushed again");
+
     // Backup
     public static void BackupWarning(this IEventLog log, string message) =>
         Write(log, EventLevel.Warning, nameof(BackupWarning), $"{message}");

@@ -15,6 +15,12 @@ internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings
     /// <summary>Standard output: data only.</summary>
     public TextWriter Output => output;
 
+    /// <summary>Reads the settings again, for a command that runs on while the configuration file changes.</summary>
+    public required Func<WalRusSettings> LoadAgain { get; init; }
+
+    /// <summary>Opens the log that settings ask for.</summary>
+    public required Func<WalRusSettings, ConsoleLog> CreateLog { get; init; }
+
     /// <summary>The flag stands on the command line and is not switched off.</summary>
     public bool Has(string option) => line.Has(option);
 

@@ -9,7 +9,7 @@ internal static class CommandTable
     private static readonly string[] MissingNames =
     [
         "backup-mark", "delete", "wal-receive", "wal-restore", "wal-show", "wal-verify", "copy", "catchup-push", "catchup-fetch",
-        "catchup-list", "catchup-send", "catchup-receive", "daemon", "pgbackrest", "st", "completion",
+        "catchup-list", "catchup-send", "catchup-receive", "pgbackrest", "st", "completion",
     ];
 
     public static IReadOnlyList<Command> All { get; } =
@@ -21,6 +21,7 @@ internal static class CommandTable
         BackupFetchCommand.Definition,
         BackupListCommand.Definition,
         BackupShowCommand.Definition,
+        DaemonCommand.Definition,
         DaemonClientCommand.Definition,
         ConfigCommand.Definition,
         FlagsCommand.Definition,

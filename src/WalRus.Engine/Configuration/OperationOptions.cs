@@ -1,5 +1,6 @@
 using WalRus.Backup;
 using WalRus.Compression;
+using WalRus.Daemon;
 using WalRus.Postgres;
 using WalRus.Wal;
 
@@ -26,6 +27,18 @@ internal static class OperationOptions
         PrefetchFolder = settings.Text(SettingCatalog.PrefetchDir),
         SegmentSize = SegmentSize(settings),
         Deadline = settings.Duration(SettingCatalog.WalFetchTimeout),
+    };
+
+    public static LookAheadOptions LookAhead(WalRusSettings settings) => new()
+    {
+        PushTimeout = Positive(settings, SettingCatalog.DaemonWalUploadTimeout),
+    };
+
+    public static ArchivingDaemonOptions Daemon(WalRusSettings settings, string socketPath) => new()
+    {
+        SocketPath = socketPath,
+        DataDirectory = settings.Text(SettingCatalog.PgData) is { } folder ? Path.GetFullPath(folder) : null,
+        DrainTimeout = settings.Duration(SettingCatalog.DaemonDrainTimeout),
     };
 
     public static BackupPushOptions BackupPush(WalRusSettings settings) => new()

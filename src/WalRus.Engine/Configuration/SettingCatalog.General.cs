@@ -104,10 +104,10 @@ public static partial class SettingCatalog
 
     public static Setting Threads { get; } = Integer(General, "WALG_THREADS", "WAL-RUS' worker threads", null, 1).Foreign();
 
-    public static Setting NotifySocket { get; } = FilePath(General, "NOTIFY_SOCKET", "systemd's notify socket (daemon)").Foreign();
+    public static Setting NotifySocket { get; } = FilePath(General, "NOTIFY_SOCKET", "systemd's notify socket (daemon)").Supported();
 
     public static Setting WatchdogMicroseconds { get; } =
-        Integer(General, "WATCHDOG_USEC", "systemd's watchdog period (daemon)", null, 0, long.MaxValue).Foreign();
+        Integer(General, "WATCHDOG_USEC", "systemd's watchdog period (daemon)", null, 0, long.MaxValue).Supported();
 
     public static Setting FailoverCheck { get; } = Boolean(Failover, "WALG_FAILOVER_STORAGES_CHECK", "failover", null).Foreign();
 

@@ -48,5 +48,14 @@ public static partial class SettingCatalog
         Integer(SettingGroup.Wal, "WALG_INTEGRITY_MAX_DELAYED_WALS", "wal-verify", "0", 0).Foreign();
 
     public static Setting DaemonWalUploadTimeout { get; } =
-        Duration(SettingGroup.Wal, "WALG_DAEMON_WAL_UPLOAD_TIMEOUT", "longest time of a push in the daemon", "60s").Foreign();
+        Duration(SettingGroup.Wal, "WALG_DAEMON_WAL_UPLOAD_TIMEOUT", "longest time of a push in the daemon", "60s").Supported();
+
+    public static Setting DaemonDrainTimeout { get; } =
+        Duration(SettingGroup.Wal, "WALRUS_DAEMON_DRAIN_TIMEOUT", "how long a daemon that ends waits for what is under way", "30s").Supported();
+
+    public static Setting MetricsListen { get; } =
+        Text(SettingGroup.Wal, "WALRUS_METRICS_LISTEN", "loopback address and port where the daemon answers GET /metrics").Supported();
+
+    public static Setting MetricsFile { get; } =
+        FilePath(SettingGroup.Wal, "WALRUS_METRICS_FILE", "file the daemon writes its metrics to every 15 seconds").Supported();
 }

@@ -44,17 +44,22 @@ internal static class StoreSelection
 
     /// <summary>Opens the store, held to WALG_NETWORK_RATE_LIMIT.</summary>
     public static IObjectStore Open(
-        WalRusSettings settings, SettingValue prefix, SettingGroup group, NativeBufferPool buffers, IEventLog log)
+        WalRusSettings settings, (SettingValue Prefix, SettingGroup Group) chosen, bool isDaemon, NativeBufferPool buffers, IEventLog log)
     {
-        IObjectStore store = group == SettingGroup.S3 ? OpenS3(settings, prefix, buffers, log) : OpenFolder(settings, prefix);
+        IObjectStore store = chosen.Group == SettingGroup.S3
+            ? OpenS3(settings, chosen.Prefix, isDaemon, buffers, log)
+            : OpenFolder(settings, chosen.Prefix);
         return OperationOptions.RateLimit(settings, SettingCatalog.NetworkRateLimit) is { } limit
             ? new ThrottledObjectStore(store, new RateLimiter(limit)) : store;
     }
 
     // In a method of its own: nothing of the AWS SDK is touched for a folder.
     private static S3ObjectStore OpenS3(
-        WalRusSettings settings, SettingValue prefix, NativeBufferPool buffers, IEventLog log) =>
-        new(S3Settings.Read(settings, prefix, log), buffers);
+        WalRusSettings settings, SettingValue prefix, bool isDaemon, NativeBufferPool buffers, IEventLog log)
+    {
+        var options = S3Settings.Read(settings, prefix, log);
+        return new S3ObjectStore(isDaemon ? StorePatience.OfDaemon(options, settings) : options, buffers);
+    }
 
     /// <summary>A store on a folder; its root must exist, a sub-folder by WALG_STORAGE_PREFIX is made.</summary>
     private static FileSystemObjectStore OpenFolder(WalRusSettings settings, SettingValue prefix)

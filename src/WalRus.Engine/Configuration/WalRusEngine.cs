@@ -1,6 +1,7 @@
 using WalRus.Archiving;
 using WalRus.Backup;
 using WalRus.Compression;
+using WalRus.Daemon;
 using WalRus.Drill;
 using WalRus.Encryption;
 using WalRus.Postgres;
@@ -41,7 +42,32 @@ public sealed class WalRusEngine : IAsyncDisposable
     /// <see cref="ErrorCode.SettingMissing"/>, <see cref="ErrorCode.SettingInvalid"/>,
     /// <see cref="ErrorCode.SettingNotSupported"/>, or what is wrong with a key.
     /// </exception>
-    public static WalRusEngine Open(WalRusSettings settings, IEventLog log)
+    public static WalRusEngine Open(WalRusSettings settings, IEventLog log) => Open(settings, log, isDaemon: false);
+
+    /// <summary>
+    /// What a daemon works with. It owns an engine of its own, which is more often asked whether a store in trouble is back.
+    /// </summary>
+    /// <exception cref="WalRusException">As <see cref="Open(WalRusSettings, IEventLog)"/>.</exception>
+    public static DaemonArchive OpenForDaemon(WalRusSettings settings, IEventLog log)
+    {
+        // All is read before anything is opened, so that a wrong setting leaves nothing open.
+        var (push, fetch) = (OperationOptions.WalPush(settings), OperationOptions.WalFetch(settings));
+        var patience = OperationOptions.LookAhead(settings);
+        var engine = Open(settings, log, isDaemon: true);
+        return new DaemonArchive
+        {
+            Push = new WalPush(engine.Archive, push, engine.Buffers, log),
+            Fetch = new WalFetch(engine.Archive, fetch, engine.Buffers, log),
+            Prefetch = new WalPrefetch(engine.Archive, fetch, engine.Buffers, log),
+            FetchOptions = fetch,
+            Buffers = engine.Buffers,
+            Location = engine.Archive.Store.Location,
+            Patience = patience,
+            ReleaseAsync = engine.DisposeAsync,
+        };
+    }
+
+    private static WalRusEngine Open(WalRusSettings settings, IEventLog log, bool isDaemon)
     {
         var (prefix, group) = StoreSelection.Choose(settings);
         Review(settings, log, used =>
@@ -54,7 +80,7 @@ public sealed class WalRusEngine : IAsyncDisposable
         try
         {
             crypter = CrypterSelection.Create(settings);
-            var store = StoreSelection.Open(settings, prefix, group, buffers, log);
+            var store = StoreSelection.Open(settings, (prefix, group), isDaemon, buffers, log);
             return new WalRusEngine(settings, log, new Archive(store, codec, Codecs.ReadOrder, crypter), buffers);
         }
         catch

@@ -44,6 +44,9 @@ public sealed class DaemonClient(DaemonClientOptions options)
     public Task<DaemonReply> StatusAsync(CancellationToken cancellationToken) =>
         AskAsync(DaemonRequest.Status, cancellationToken);
 
+    /// <summary>Asks it to finish what is under way and end; the reply comes before it has. Only our daemon knows this.</summary>
+    public Task<DaemonReply> StopAsync(CancellationToken cancellationToken) => AskAsync(DaemonRequest.Stop, cancellationToken);
+
     private async Task<DaemonReply> AskAsync(DaemonRequest request, CancellationToken cancellationToken)
     {
         var message = request.Encode();
@@ -73,7 +76,7 @@ public sealed class DaemonClient(DaemonClientOptions options)
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(EndPoint(), limit.Token).ConfigureAwait(false);
+            await socket.ConnectAsync(EndPoint(options.SocketPath), limit.Token).ConfigureAwait(false);
             return socket;
         }
         catch (Exception failed)
@@ -92,17 +95,18 @@ public sealed class DaemonClient(DaemonClientOptions options)
         }
     }
 
-    private UnixDomainSocketEndPoint EndPoint()
+    /// <exception cref="WalRusException"><see cref="ErrorCode.InvalidArgument"/>: too long.</exception>
+    internal static UnixDomainSocketEndPoint EndPoint(string path)
     {
         try
         {
-            return new UnixDomainSocketEndPoint(options.SocketPath);
+            return new UnixDomainSocketEndPoint(path);
         }
         catch (ArgumentOutOfRangeException tooLong)
         {
             throw new WalRusException(
                 ErrorCode.InvalidArgument,
-                $"'{options.SocketPath}' cannot be the path of a socket.",
+                $"'{path}' cannot be the path of a socket.",
                 "The system limits it to about 100 bytes: use a shorter one.",
                 tooLong);
         }

@@ -2,7 +2,7 @@ namespace WalRus.Daemon;
 
 /// <summary>
 /// The first byte of a message on the daemon's socket. Requests and the first three replies are wal-g's (internal/daemon);
-/// <see cref="Status"/> and <see cref="Reason"/> are ours and meet no client that does not know them.
+/// <see cref="Status"/>, <see cref="Stop"/> and <see cref="Reason"/> are ours and meet no client that does not know them.
 /// </summary>
 public enum DaemonMessageType : byte
 {
@@ -17,6 +17,9 @@ public enum DaemonMessageType : byte
 
     /// <summary>Request of ours, no body: the reply is <see cref="Done"/> with a JSON document as its body.</summary>
     Status = (byte)'S',
+
+    /// <summary>Request of ours, no body: finish what is under way, then end. The reply comes at once.</summary>
+    Stop = (byte)'X',
 
     /// <summary>Reply: done, and durable.</summary>
     Done = (byte)'O',

@@ -12,7 +12,7 @@ namespace WalRus.Daemon;
 /// </code>
 /// which fills the body exactly. This file is compiled into the small client too.
 /// </summary>
-/// <param name="Type">Check, Push, Fetch or Status.</param>
+/// <param name="Type">Check, Push, Fetch, Status or Stop.</param>
 /// <param name="Name">The pushed path or name, or the fetched file's name; empty otherwise.</param>
 /// <param name="Destination">Where a fetched file is to be; empty otherwise.</param>
 internal readonly record struct DaemonRequest(DaemonMessageType Type, string Name, string Destination)
@@ -23,6 +23,8 @@ internal readonly record struct DaemonRequest(DaemonMessageType Type, string Nam
     public static DaemonRequest Check => new(DaemonMessageType.Check, "", "");
 
     public static DaemonRequest Status => new(DaemonMessageType.Status, "", "");
+
+    public static DaemonRequest Stop => new(DaemonMessageType.Stop, "", "");
 
     public static DaemonRequest Push(string name) => new(DaemonMessageType.Push, name, "");
 
@@ -53,13 +55,16 @@ internal readonly record struct DaemonRequest(DaemonMessageType Type, string Nam
             case DaemonMessageType.Status when body.IsEmpty:
                 request = Status;
                 return true;
+            case DaemonMessageType.Stop when body.IsEmpty:
+                request = Stop;
+                return true;
             case DaemonMessageType.Push when TryText(body, out var pushed):
                 request = Push(pushed);
                 return true;
             case DaemonMessageType.Fetch when TryPair(body, out var name, out var destination):
                 request = Fetch(name, destination);
                 return true;
-            case DaemonMessageType.Status or DaemonMessageType.Push or DaemonMessageType.Fetch:
+            case DaemonMessageType.Status or DaemonMessageType.Stop or DaemonMessageType.Push or DaemonMessageType.Fetch:
                 problem = $"the body of a '{(char)type}' message is not valid";
                 return false;
             default:

@@ -18,4 +18,7 @@ internal interface IDaemonOperations
 
     /// <summary>The status as one JSON document of at most <see cref="DaemonFrame.MaxBodyBytes"/> bytes.</summary>
     string Status();
+
+    /// <summary>Begins to end the daemon, and returns at once.</summary>
+    void Stop();
 }

@@ -19,14 +19,20 @@ internal sealed class PushMarkers
     /// </summary>
     public bool Contains(FileInfo file)
     {
+        var path = PathOf(file.Name);
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
         try
         {
-            var content = File.ReadAllText(PathOf(file.Name));
+            var content = File.ReadAllText(path);
             return content.Length == 0 || content == Fingerprint(file);
         }
         catch (IOException)
         {
-            // No mark, or one that cannot be read: the file is pushed again, which loses nothing.
+            // A mark that went away or cannot be read: the file is pushed again, which loses nothing.
             return false;
         }
     }

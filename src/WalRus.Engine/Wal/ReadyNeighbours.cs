@@ -12,9 +12,7 @@ internal sealed class ReadyNeighbours(
     WalPush push, WalFile asked, string walFolder, WalPushOptions options, PushMarkers markers, IEventLog log)
     : IAsyncDisposable
 {
-    private const string ReadySuffix = ".ready";
-
-    private readonly string statusFolder = Path.Combine(walFolder, "archive_status");
+    private readonly ReadyFolder ready = new(walFolder);
     private readonly CancellationTokenSource startNoMore = new();
     private IEnumerator<string>? candidates;
     private Task[] lanes = [];
@@ -26,7 +24,7 @@ internal sealed class ReadyNeighbours(
     public void Start(CancellationToken cancellationToken)
     {
         var laneCount = Math.Min(options.UploadConcurrency - 1, options.NeighbourLimit);
-        if (laneCount < 1 || asked.Kind != WalFileKind.Segment || !Directory.Exists(statusFolder))
+        if (laneCount < 1 || asked.Kind != WalFileKind.Segment || !ready.Exists)
         {
             return;
         }
@@ -101,11 +99,7 @@ internal sealed class ReadyNeighbours(
         Interlocked.Increment(ref pushed);
         if (options.RenameReady)
         {
-            var ready = Path.Combine(statusFolder, name + ReadySuffix);
-            if (File.Exists(ready))
-            {
-                File.Move(ready, Path.Combine(statusFolder, name + ".done"), overwrite: true);
-            }
+            ready.MarkDone(name);
         }
     }
 
@@ -131,15 +125,14 @@ internal sealed class ReadyNeighbours(
     {
         var size = options.SegmentSize ?? SizeOfAsked();
         var last = asked.Segment!.Value;
-        for (var next = last.Next(size); File.Exists(Path.Combine(statusFolder, next + ReadySuffix)); next = next.Next(size))
+        for (var next = last.Next(size); ready.IsReady(next.ToString()); next = next.Next(size))
         {
             last = next;
             yield return next.ToString();
         }
 
-        foreach (var path in Directory.EnumerateFiles(statusFolder, "*" + ReadySuffix))
+        foreach (var name in ready.Names())
         {
-            var name = Path.GetFileNameWithoutExtension(path);
             var alreadyOffered = WalFileName.TryParse(name, out var segment)
                 && segment.Timeline == last.Timeline && segment >= asked.Segment.Value && segment <= last;
             if (WalFileName.TryParse(name, out _) && !alreadyOffered)

@@ -30,6 +30,8 @@ public sealed class WalPush
         cluster = new ClusterCheck(archive);
     }
 
+    internal WalPushOptions Options => options;
+
     /// <exception cref="WalRusException">
     /// <see cref="ErrorCode.WalSourceNotFound"/>, <see cref="ErrorCode.WalSegmentInvalid"/> (not what its name says),
     /// <see cref="ErrorCode.WalSegmentForeign"/> (another cluster's), <see cref="ErrorCode.WalSegmentConflict"/> (the
@@ -66,15 +68,14 @@ public sealed class WalPush
                 "archive_command must give %p, which is relative to the data directory.");
         }
 
-        var markers = new PushMarkers(options.DataFolder ?? Path.Combine(info.DirectoryName!, "walg_data"));
-        if (file.Kind == WalFileKind.Segment && markers.Contains(info)
-            && await archive.FindAsync(WalGLayout.Wal(file.Name), cancellationToken).ConfigureAwait(false) is { } found)
+        var markers = MarkersOf(info);
+        if (await FindMarkedAsync(file, info, markers, cancellationToken).ConfigureAwait(false) is { } found)
         {
             markers.Remove(file.Name);
-            return Result(WalPushState.AlreadyArchived, found.Key, 0);
+            return Result(WalPushState.AlreadyArchived, found, 0);
         }
 
-        await CheckBeforeNeighboursAsync(file, info, cancellationToken).ConfigureAwait(false);
+        await CheckAsync(file, info, cancellationToken).ConfigureAwait(false);
         var neighbours = new ReadyNeighbours(this, file, info.DirectoryName!, options, markers, log);
         await using (neighbours.ConfigureAwait(false))
         {
@@ -140,13 +141,34 @@ public sealed class WalPush
         }
     }
 
-    /// <summary>The asked file goes first: a neighbour must not claim an empty archive for another cluster.</summary>
-    private async ValueTask CheckBeforeNeighboursAsync(WalFile file, FileInfo info, CancellationToken cancellationToken)
+    /// <summary>Where a file's marks are kept.</summary>
+    internal PushMarkers MarkersOf(FileInfo info) => new(options.DataFolder ?? Path.Combine(info.DirectoryName!, "walg_data"));
+
+    /// <summary>The object of a segment that a mark says was pushed ahead, when the archive still has it; else null.</summary>
+    internal async ValueTask<ObjectKey?> FindMarkedAsync(
+        WalFile file, FileInfo info, PushMarkers markers, CancellationToken cancellationToken)
+    {
+        var found = file.Kind == WalFileKind.Segment && markers.Contains(info)
+            ? await archive.FindAsync(WalGLayout.Wal(file.Name), cancellationToken).ConfigureAwait(false)
+            : null;
+        return found?.Key;
+    }
+
+    /// <summary>
+    /// Refuses a file that is not what its name says, or is another cluster's. The asked file is checked before any other is
+    /// pushed ahead: those must not claim an empty archive for another cluster.
+    /// </summary>
+    internal async ValueTask CheckAsync(WalFile file, FileInfo info, CancellationToken cancellationToken)
     {
         await using var source = OpenSource(info.FullName);
         using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
         await CheckContentAsync(file, source, buffer.Memory, cancellationToken).ConfigureAwait(false);
     }
+
+    internal static WalRusException Changed(string path, string how) => new(
+        ErrorCode.WalSegmentInvalid,
+        $"'{path}' changed while it was read: {how}.",
+        "Nothing was archived; PostgreSQL will try again.") { IsTransient = true };
 
     private static FileStream OpenSource(string path)
     {
@@ -235,6 +257,7 @@ public sealed class WalPush
         CancellationToken cancellationToken)
     {
         var length = source.Length;
+        var written = File.GetLastWriteTimeUtc(source.SafeFileHandle);
         var writer = await archive.OpenWriteAsync(key, condition, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
@@ -247,10 +270,12 @@ public sealed class WalPush
 
             if (writer.BytesIn != length)
             {
-                throw new WalRusException(
-                    ErrorCode.WalSegmentInvalid,
-                    $"'{source.Name}' changed its size from {length} to {writer.BytesIn} bytes while it was read.",
-                    "Nothing was archived; PostgreSQL will try again.") { IsTransient = true };
+                throw Changed(source.Name, $"its size went from {length} to {writer.BytesIn} bytes");
+            }
+
+            if (File.GetLastWriteTimeUtc(source.SafeFileHandle) != written)
+            {
+                throw Changed(source.Name, "it was written to");
             }
 
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);

@@ -65,7 +65,6 @@ public sealed class ExitCodeTests
     [InlineData("backup-mark base_x")]
     [InlineData("delete retain 3 --confirm")]
     [InlineData("st ls")]
-    [InlineData("daemon /tmp/x")]
     public async Task A_command_of_wal_g_that_is_missing_fails_and_says_so(string line)
     {
         using var folder = new TemporaryFolder();

@@ -44,19 +44,19 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
     public async ValueTask<OutputStream> OpenWriteAsync(
         ObjectKey key, WriteCondition condition, CancellationToken cancellationToken)
     {
-        await before(StoreCall.OpenWrite, key.ToString(), 0);
+        await AskAsync(before(StoreCall.OpenWrite, key.ToString(), 0), cancellationToken);
         return new Writer(await inner.OpenWriteAsync(key, condition, cancellationToken), key.ToString(), before);
     }
 
     public async ValueTask<Stream> OpenReadAsync(ObjectKey key, ByteRange? range, CancellationToken cancellationToken)
     {
-        await before(StoreCall.OpenRead, key.ToString(), range?.Offset ?? 0);
+        await AskAsync(before(StoreCall.OpenRead, key.ToString(), range?.Offset ?? 0), cancellationToken);
         return new Reader(await inner.OpenReadAsync(key, range, cancellationToken), key.ToString(), before);
     }
 
     public async ValueTask<ObjectInfo?> HeadAsync(ObjectKey key, CancellationToken cancellationToken)
     {
-        await before(StoreCall.Head, key.ToString(), 0);
+        await AskAsync(before(StoreCall.Head, key.ToString(), 0), cancellationToken);
         return await inner.HeadAsync(key, cancellationToken);
     }
 
@@ -67,7 +67,7 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
         var listed = 0L;
         await foreach (var entry in inner.ListAsync(request, cancellationToken))
         {
-            await before(StoreCall.List, request.Folder, listed++);
+            await AskAsync(before(StoreCall.List, request.Folder, listed++), cancellationToken);
             yield return entry;
         }
     }
@@ -81,6 +81,10 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
+    /// <summary>A script that waits is a store that hangs: as the contract says, cancelling ends the wait.</summary>
+    private static ValueTask AskAsync(ValueTask script, CancellationToken cancellationToken) =>
+        script.IsCompleted ? script : new ValueTask(script.AsTask().WaitAsync(cancellationToken));
+
     private sealed class Writer(OutputStream target, string key, Func<StoreCall, string, long, ValueTask> before) : OutputStream
     {
         private long position;
@@ -88,14 +92,14 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
         public override async ValueTask WriteAsync(
             ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            await before(StoreCall.Write, key, position);
+            await AskAsync(before(StoreCall.Write, key, position), cancellationToken);
             await target.WriteAsync(buffer, cancellationToken);
             position += buffer.Length;
         }
 
         public override async ValueTask CompleteAsync(CancellationToken cancellationToken)
         {
-            await before(StoreCall.Complete, key, position);
+            await AskAsync(before(StoreCall.Complete, key, position), cancellationToken);
             await target.CompleteAsync(cancellationToken);
         }
 
@@ -110,7 +114,7 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            await before(StoreCall.Read, key, position);
+            await AskAsync(before(StoreCall.Read, key, position), cancellationToken);
             var read = await source.ReadAsync(buffer, cancellationToken);
             position += read;
             return read;
