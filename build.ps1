@@ -51,13 +51,34 @@ function Build {
     foreach ($project in 'src/WalRus.PowerShell', 'src/WalRus.PowerShell.Loader') {
         Invoke-Native dotnet publish $project -c $Configuration -o artifacts/module/WalRus/bin -v q
     }
-    Copy-Item module/* artifacts/module/WalRus -Recurse -Force
+    # The loader takes what .NET and PowerShell have from the session, and all else from this folder.
+    Remove-Item artifacts/module/WalRus/bin/* -Include *.deps.json, *.runtimeconfig.json, *.xml
+    Copy-Item module/*, LICENSE, CHANGELOG.md artifacts/module/WalRus -Recurse -Force
+}
+
+<# The module as a gallery takes it, and unpacked as an installation lays it out: gives that folder. #>
+function New-ModulePackage {
+    $manifest = Import-PowerShellDataFile module/WalRus.psd1
+    $version = $manifest.ModuleVersion
+    $folder = "artifacts/package/modules/WalRus/$version"
+    Remove-Item artifacts/package/stage, artifacts/package/modules -Recurse -Force -ErrorAction Ignore
+    New-Item artifacts/package -ItemType Directory -Force | Out-Null
+    Copy-Item artifacts/module/WalRus artifacts/package/stage -Recurse
+    Copy-Item src/WalRus.PowerShell/WalRus.nuspec artifacts/package/stage
+    $commands = ($manifest.CmdletsToExport | ForEach-Object { "PSCmdlet_$_ PSCommand_$_" }) -join ' '
+    Invoke-Native dotnet pack artifacts/package/stage/WalRus.nuspec -o artifacts/package --version $version -v q (
+        "-p:NuspecProperties=version=$version;description=$($manifest.Description);commands=$commands") | Out-Null
+    Remove-Item artifacts/package/stage -Recurse -Force
+    [IO.Compression.ZipFile]::ExtractToDirectory("$PWD/artifacts/package/WalRus.$version.nupkg", "$PWD/$folder", $true)
+    Remove-Item -LiteralPath "$folder/_rels", "$folder/package", "$folder/WalRus.nuspec", "$folder/[Content_Types].xml" -Recurse -Force
+    (Resolve-Path $folder).Path
 }
 
 switch ($Task) {
     'Build' { Build }
     'Test' {
         Build
+        $env:WALRUS_MODULE = New-ModulePackage
         Invoke-Native dotnet build tests/Unit -c $Configuration -v q
         Invoke-Native dotnet "tests/Unit/bin/$Configuration/net10.0/WalRus.Tests.dll" @Arguments
     }
@@ -68,8 +89,7 @@ switch ($Task) {
     'Package' {
         Build
         $version = ([xml] (Get-Content Directory.Build.props -Raw)).Project.PropertyGroup.Version
-        New-Item artifacts/package -ItemType Directory -Force | Out-Null
-        Compress-Archive artifacts/module/WalRus "artifacts/package/WalRus-$version-module.zip" -Force
+        New-ModulePackage | Out-Null
         Compress-Archive artifacts/bin/* "artifacts/package/walrus-$version-win-x64.zip" -Force
     }
 }

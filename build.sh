@@ -89,8 +89,29 @@ module() {
     dotnet publish "$project" -c "$configuration" -o artifacts/module/WalRus/bin -v q
   done
   # The loader takes what .NET and PowerShell have from the session, and all else from this folder.
-  rm -f artifacts/module/WalRus/bin/*.deps.json
-  cp -R module/. artifacts/module/WalRus/
+  rm -f artifacts/module/WalRus/bin/*.{deps.json,runtimeconfig.json,xml}
+  cp -R module/. LICENSE CHANGELOG.md artifacts/module/WalRus/
+}
+
+version() { sed -nE 's:.*<Version>(.*)</Version>.*:\1:p' Directory.Build.props; }
+
+# The module as a gallery takes it, and unpacked as an installation lays it out: artifacts/package/modules/WalRus/VERSION.
+module_package() {
+  need unzip command -v unzip
+  local folder=artifacts/package/modules/WalRus/$(version) commands description
+  commands=$(sed -nE "/CmdletsToExport/,/\)/s/^ +'([A-Za-z]+-[A-Za-z]+)'$/PSCmdlet_\1 PSCommand_\1/p" module/WalRus.psd1 | tr '\n' ' ')
+  description=$(sed -nE "s/^ *Description *= '(.*)'/\1/p" module/WalRus.psd1)
+  mkdir -p artifacts/package
+  rm -rf artifacts/package/stage artifacts/package/modules "artifacts/package/WalRus.$(version).nupkg"
+  cp -R artifacts/module/WalRus artifacts/package/stage
+  cp src/WalRus.PowerShell/WalRus.nuspec artifacts/package/stage/
+  dotnet pack artifacts/package/stage/WalRus.nuspec -o artifacts/package --version "$(version)" \
+    "-p:NuspecProperties=version=$(version);description=$description;commands=$commands" >artifacts/package/pack.log 2>&1 \
+    || { cat artifacts/package/pack.log >&2; die "the module cannot be packed"; }
+  rm -rf artifacts/package/stage artifacts/package/pack.log
+  mkdir -p "$folder"
+  unzip -q "artifacts/package/WalRus.$(version).nupkg" -d "$folder"
+  rm -rf "$folder"/{_rels,package,WalRus.nuspec} "$folder/[Content_Types].xml"
 }
 
 run_tests() {
@@ -99,6 +120,8 @@ run_tests() {
   [ -x artifacts/bin/walg-daemon-client ] || client
   local manifest=artifacts/module/WalRus/WalRus.psd1
   [ -e "$manifest" ] && [ -z "$(newer_than "$manifest")$(find module -newer "$manifest" -type f | head -1)" ] || module
+  module_package
+  export WALRUS_MODULE=$PWD/artifacts/package/modules/WalRus/$(version)
   need gnupg command -v gpg
   need brotli command -v brotli
   postgres
@@ -142,7 +165,7 @@ task=${1:-}
 [ $# -gt 0 ] && shift
 case $task in
   build) build ;;
-  module) module ;;
+  module) module; module_package ;;
   test) run_tests "$@" ;;
   demo) demo "$@" ;;
   package) package ;;

@@ -39,8 +39,9 @@
     )
     PrivateData          = @{
         PSData = @{
-            Tags       = @('PostgreSQL', 'Backup', 'WAL', 'PITR', 'wal-g', 'S3', 'Recovery', 'PSEdition_Core', 'Linux', 'Windows')
-            LicenseUri = 'https://www.apache.org/licenses/LICENSE-2.0'
+            Tags         = @('PostgreSQL', 'Backup', 'WAL', 'PITR', 'wal-g', 'S3', 'Recovery', 'PSEdition_Core', 'Linux', 'Windows')
+            LicenseUri   = 'https://www.apache.org/licenses/LICENSE-2.0'
+            ReleaseNotes = 'CHANGELOG.md in the module''s folder says what is new.'
         }
     }
 }
