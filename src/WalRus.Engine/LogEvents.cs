@@ -140,6 +140,15 @@ public static class LogEvents
     public static void RecoveryTargetSearched(this IEventLog log, string first, string last) =>
         Write(log, EventLevel.Info, nameof(RecoveryTargetSearched), $"Looking for the recovery target in the WAL from {first} to {last}");
 
+    public static void RecoveryPointsSearched(this IEventLog log, string first, string last) =>
+        Write(log, EventLevel.Info, nameof(RecoveryPointsSearched), $"Reading the WAL from {first}, to {last} at most");
+
+    public static void RecoveryPointsBroken(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Warning, nameof(RecoveryPointsBroken), $"Replay ends in the middle of the archived WAL: {reason}");
+
+    public static void RecoveryPointsEnd(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Info, nameof(RecoveryPointsEnd), $"The archived WAL ends: {reason}");
+
     // Drill
     public static void DrillStarted(this IEventLog log, string backup, string folder, string target) =>
         Write(log, EventLevel.Info, nameof(DrillStarted), $"Drilling {backup} in {folder}, recovering to {target}");

@@ -31,6 +31,9 @@ public sealed class WalScan(Archive archive, WalPath path)
     private readonly Queue<WalFact> facts = new();
     private (Lsn Start, Lsn End) lastRecord;
 
+    /// <summary>The last whole record that was read; 0/0 for none.</summary>
+    public (Lsn Start, Lsn End) LastRecord => lastRecord;
+
     /// <summary>Null while nothing stopped it. Replay of this path would end there too.</summary>
     public WalScanStop? Stop { get; private set; }
 

@@ -110,6 +110,12 @@ public sealed class WalRusEngine : IAsyncDisposable
     /// <summary>Chooses what to restore for a recovery target.</summary>
     public RecoveryPlanner CreateRecoveryPlanner() => new(Archive, log);
 
+    /// <summary>Finds moments to recover to.</summary>
+    public RecoveryPointSearch CreateRecoveryPointSearch() => new(Archive, log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public RecoveryMeasurement CreateRecoveryMeasurement() => new(Archive, OperationOptions.BackupFetch(Settings), log);
+
     /// <summary>Options of backup-push from the settings; a face may change single ones.</summary>
     public BackupPushOptions BackupPushOptions => OperationOptions.BackupPush(Settings);
 

@@ -2,35 +2,25 @@ using WalRus.Archiving;
 using WalRus.Backup;
 using WalRus.Compression;
 using WalRus.Postgres;
-using WalRus.Storage.FileSystem;
 using WalRus.Tests.Contracts;
 using WalRus.Tests.Faults;
-using WalRus.WalG;
 
 namespace WalRus.Tests.Backup;
 
 /// <summary>Targets whose place only the archived WAL tells: names, transactions, the last commit before a time.</summary>
 public sealed class RecoveryTargetTests : IDisposable
 {
-    private static readonly DateTimeOffset Noon = new(2026, 5, 6, 12, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset Noon = WrittenArchive.Noon;
     private static readonly WalSegmentSize Size = SyntheticWal.Small;
 
-    private readonly TemporaryFolder folder = new();
-    private readonly FileSystemObjectStore store;
-    private readonly WalWriter wal = new(new Lsn(1 << 20));
+    private readonly WrittenArchive written = new();
 
-    public RecoveryTargetTests()
-    {
-        Directory.CreateDirectory(folder["archive"]);
-        store = new FileSystemObjectStore(folder["archive"]);
-    }
-
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => written.Dispose();
 
     [Fact]
     public async Task A_restore_point_is_reached_from_the_newest_backup_before_it()
     {
-        var (first, second) = await TwoBackupsAsync();
+        var (first, second) = await written.TwoBackupsAsync();
         var plan = await PlanAsync(new() { Name = "early" });
         Assert.Equal((first, "early", Noon.AddMinutes(20)), (plan.Backup.Name.ToString(), plan.Stop?.Name, plan.Stop?.Time));
         plan = await PlanAsync(new() { Name = "late" });
@@ -42,7 +32,7 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task A_restore_point_that_is_not_there_is_refused_with_the_nearest()
     {
-        await TwoBackupsAsync();
+        await written.TwoBackupsAsync();
         var refused = await RefusedAsync(new() { Name = "Early bird" });
         Assert.Equal(ErrorCode.RecoveryTargetUnreachable, refused.Code);
         Assert.Contains("'Early bird'", refused.Message, StringComparison.Ordinal);
@@ -55,7 +45,7 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task A_restore_point_set_during_a_backup_needs_an_earlier_one()
     {
-        var (first, second) = await TwoBackupsAsync(duringSecond: "during");
+        var (first, second) = await written.TwoBackupsAsync(duringSecond: "during");
         Assert.Equal(first, (await PlanAsync(new() { Name = "during" })).Backup.Name.ToString());
         var refused = await RefusedAsync(new() { Name = "during" }, second);
         Assert.Equal(ErrorCode.RecoveryTargetUnreachable, refused.Code);
@@ -65,7 +55,7 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task Of_two_points_of_a_name_the_plan_shows_the_one_that_replay_comes_by_first()
     {
-        var (_, second) = await TwoBackupsAsync(afterSecond: ["twice", "twice"], beforeSecond: "twice");
+        var (_, second) = await written.TwoBackupsAsync(afterSecond: ["twice", "twice"], beforeSecond: "twice");
         var plan = await PlanAsync(new() { Name = "twice" });
         Assert.Equal(second, plan.Backup.Name.ToString());
         Assert.Equal(Noon.AddMinutes(60), plan.Stop?.Time);
@@ -74,7 +64,7 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task A_transaction_is_reached_from_the_newest_backup_before_its_end()
     {
-        var (first, second) = await TwoBackupsAsync();
+        var (first, second) = await written.TwoBackupsAsync();
         for (uint xid = 101; xid < 110; xid++)
         {
             var plan = await PlanAsync(new() { Xid = xid });
@@ -89,7 +79,7 @@ public sealed class RecoveryTargetTests : IDisposable
     [InlineData(300, "transaction 209")]
     public async Task A_transaction_that_did_not_end_is_refused_with_a_neighbour(ulong xid, string neighbour)
     {
-        await TwoBackupsAsync();
+        await written.TwoBackupsAsync();
         var refused = await RefusedAsync(new() { Xid = xid });
         Assert.Equal(ErrorCode.RecoveryTargetUnreachable, refused.Code);
         Assert.Contains(neighbour, refused.Hint, StringComparison.Ordinal);
@@ -98,18 +88,18 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task A_transaction_far_from_any_backup_is_found_without_reading_all_between()
     {
-        await BackupAsync();
+        await written.BackupAsync();
         uint xid = 10;
-        for (; wal.Position.Value < 64 << 20; xid++)
+        for (; written.Wal.Position.Value < 64 << 20; xid++)
         {
-            wal.RunningTransactions(xid, xid);
-            Filler(40_000);
-            wal.Commit(xid, Noon.AddSeconds(xid));
+            written.Wal.RunningTransactions(xid, xid);
+            written.Filler(40_000);
+            written.Wal.Commit(xid, Noon.AddSeconds(xid));
         }
 
-        await StoreAsync();
+        await written.StoreAsync();
         var opened = 0;
-        var counting = new Archive(new FaultyObjectStore(store, (call, key, _) =>
+        var counting = new Archive(new FaultyObjectStore(written.Store, (call, key, _) =>
             opened += call == StoreCall.OpenRead && key.StartsWith("wal_005", StringComparison.Ordinal) ? 1 : 0), new NoneCodec(), Codecs.ReadOrder, null);
         foreach (var wanted in new[] { 11u, 500u, xid - 1 })
         {
@@ -129,10 +119,10 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task A_target_behind_a_gap_is_refused_and_the_segment_named()
     {
-        var (first, second) = await TwoBackupsAsync();
+        var (first, second) = await written.TwoBackupsAsync();
         var early = (await PlanAsync(new() { Name = "early" })).Stop!;
         var gone = (await PlanAsync(new() { Name = "late" })).FirstSegment.Next(Size);
-        File.Delete(folder["archive", "wal_005", gone.ToString()]);
+        File.Delete(written.Folder["archive", "wal_005", gone.ToString()]);
         var refused = await RefusedAsync(new() { Name = "late" });
         Assert.Equal(ErrorCode.RecoveryWalMissing, refused.Code);
         Assert.Contains(gone.ToString(), refused.Message, StringComparison.Ordinal);
@@ -142,7 +132,7 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task The_plan_for_a_time_says_where_it_comes_to()
     {
-        await TwoBackupsAsync();
+        await written.TwoBackupsAsync();
         var plan = await PlanAsync(new() { Time = Noon.AddMinutes(62).AddSeconds(30) });
         Assert.Equal((202u, Noon.AddMinutes(62)), (plan.Stop?.Xid, plan.Stop?.Time));
         Assert.Empty(plan.Warnings);
@@ -158,87 +148,16 @@ public sealed class RecoveryTargetTests : IDisposable
     [Fact]
     public async Task A_point_on_a_timeline_that_was_left_is_found_when_that_timeline_is_asked_for()
     {
-        var (_, second) = await TwoBackupsAsync();
+        var (_, second) = await written.TwoBackupsAsync();
         var left = (await PlanAsync(new() { Name = "late" })).Stop!.Lsn;
-        await store.PutAsync("wal_005/00000002.history", "1\t0/00200100\tno recovery target specified\n"u8.ToArray());
+        await written.Store.PutAsync("wal_005/00000002.history", "1\t0/00200100\tno recovery target specified\n"u8.ToArray());
         Assert.Equal(ErrorCode.RecoveryTargetUnreachable, (await RefusedAsync(new() { Name = "late" })).Code);
         var plan = await PlanAsync(new() { Name = "late", Timeline = "1" });
         Assert.Equal((second, left), (plan.Backup.Name.ToString(), plan.Stop?.Lsn));
     }
 
-    /// <summary>
-    /// A backup, transactions 101 to 109 a minute apart and the point "early", then another backup, transactions 201 to 209
-    /// and the point "late"; each part some segments long.
-    /// </summary>
-    private async Task<(string First, string Second)> TwoBackupsAsync(
-        string? beforeSecond = null, string? duringSecond = null, string[]? afterSecond = null)
-    {
-        var first = await BackupAsync();
-        Transactions(101, Noon);
-        wal.RestorePoint("early", Noon.AddMinutes(20));
-        Point(beforeSecond, 30);
-        Filler(1_500_000);
-        var second = await BackupAsync(duringSecond, 201, 50);
-        foreach (var (name, index) in (afterSecond ?? []).Select((name, index) => (name, index)))
-        {
-            Point(name, 60 + index);
-        }
-
-        Filler(2_000_000);
-        Transactions(201, Noon.AddHours(1));
-        wal.RestorePoint("late", Noon.AddMinutes(80));
-        wal.Switch();
-        await StoreAsync();
-        return (first, second);
-    }
-
-    private void Point(string? name, int minutes)
-    {
-        if (name is not null)
-        {
-            wal.RestorePoint(name, Noon.AddMinutes(minutes));
-        }
-    }
-
-    private void Transactions(uint firstXid, DateTimeOffset start)
-    {
-        for (uint index = 0; index < 9; index++)
-        {
-            wal.RunningTransactions(firstXid + index, firstXid + index);
-            Filler(200_000);
-            wal.Commit(firstXid + index, start.AddMinutes(index + 1));
-        }
-    }
-
-    private void Filler(int bytes) => wal.Append((WalResourceManager)10, 0, new byte[bytes]);
-
-    private async Task<string> BackupAsync(string? during = null, uint nextXid = 3, int minutes = -1)
-    {
-        Filler(16);
-        var start = wal.RunningTransactions(nextXid, nextXid);
-        Filler(100_000);
-        Point(during, 45);
-        var backup = BackupName.Full(WalFileName.FromLsn(wal.Timeline, start, Size));
-        wal.Append(WalResourceManager.XLog, 0x50, WalWriter.Data(BitConverter.GetBytes(start.Value)));
-        var time = WalGTime.FromDateTimeOffset(Noon.AddMinutes(minutes));
-        var sentinel = new BackupSentinel
-        {
-            StartLsn = start, FinishLsn = wal.Position, PgVersion = 170006, StartTime = time, FinishTime = time,
-        };
-        await store.PutAsync(WalGLayout.Sentinel(backup).ToString(), sentinel.ToJson());
-        return backup.ToString();
-    }
-
-    private async Task StoreAsync()
-    {
-        foreach (var (name, content) in wal.Segments())
-        {
-            await store.PutAsync($"wal_005/{name}", content);
-        }
-    }
-
     private Task<RecoveryPlan> PlanAsync(RecoveryTarget target, string? backup = null) =>
-        new RecoveryPlanner(new Archive(store, new NoneCodec(), Codecs.ReadOrder, null), NullEventLog.Instance).RunAsync(
+        new RecoveryPlanner(written.Archive, NullEventLog.Instance).RunAsync(
             new RecoveryPlanRequest { Target = target, BackupName = backup }, TestContext.Current.CancellationToken);
 
     private Task<WalRusException> RefusedAsync(RecoveryTarget target, string? backup = null) =>

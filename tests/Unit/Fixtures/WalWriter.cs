@@ -81,6 +81,17 @@ internal sealed class WalWriter
     public static byte[] Time(DateTimeOffset time) => BitConverter.GetBytes(
         (time - new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero)).Ticks / TimeSpan.TicksPerMicrosecond);
 
+    /// <summary>A new timeline's WAL: its first segment begins with a copy up to the fork.</summary>
+    /// <param name="at">The end of a record.</param>
+    /// <param name="previous">The start of that record.</param>
+    public WalWriter Fork(Lsn at, Lsn previous, TimelineId timeline)
+    {
+        var first = size.StartOf(size.SegmentNumber(at));
+        var forked = new WalWriter(first, size, Magic) { Timeline = timeline, Previous = previous };
+        forked.bytes.Write(ToBytes().AsSpan((int)(first - start), (int)(at - first)));
+        return forked;
+    }
+
     public byte[] ToBytes() => bytes.ToArray();
 
     /// <summary>Whole segments by name, the last filled up with zeros.</summary>
