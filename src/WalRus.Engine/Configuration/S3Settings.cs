@@ -9,8 +9,8 @@ namespace WalRus.Configuration;
 /// <summary>The S3 store's options from wal-g's settings.</summary>
 internal static class S3Settings
 {
-    /// <summary>Parts in flight unless the settings say more: more only waits for the same link.</summary>
-    private const int UsualConcurrency = 4;
+    /// <summary>Parts of an object in flight unless the settings say more: more only waits for the same link, in memory.</summary>
+    private const int UsualConcurrency = 2;
 
     /// <summary>wal-g's size of every part; here only what parts of very large objects grow to.</summary>
     private const long UsualMaxPartBytes = 20 << 20;

@@ -4,24 +4,31 @@ using System.Runtime.InteropServices;
 namespace WalRus.Streaming;
 
 /// <summary>
-/// All large data buffers of a process come from here: native memory, outside the managed heap, under one budget.
-/// A rent that would pass the budget waits until buffers come back, so memory is bounded however much work is queued.
-/// Freed buffers of a size are kept for the next rent of that size.
+/// All large data buffers of a process come from here: native memory, outside the managed heap.
+/// <list type="bullet">
+/// <item>Working buffers, a few for each lane, are given at once: a lane that holds one must never wait for another's.</item>
+/// <item><see cref="GrowingBuffer"/>s hold what is on its way to a store: all together no more than the budget, so memory
+/// is bounded however much work is queued.</item>
+/// </list>
+/// Freed buffers are kept for the next rent of their size.
 /// </summary>
 public sealed class NativeBufferPool : IDisposable
 {
+    /// <summary>The largest working buffer.</summary>
+    public const int WorkingBytes = 256 * 1024;
+
     private readonly object gate = new();
     private readonly Dictionary<int, Stack<nint>> idle = [];
-    private readonly LinkedList<Waiter> waiters = new();
     private long allocatedBytes;
     private long rentedBytes;
     private bool disposed;
 
-    /// <param name="budgetBytes">The most bytes rented at any time; a single rent may not ask for more.</param>
+    /// <param name="budgetBytes">The most bytes of all growing buffers; one of them may not claim more.</param>
     public NativeBufferPool(long budgetBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(budgetBytes);
         BudgetBytes = budgetBytes;
+        Growth = new GrowthBudget(budgetBytes, GrowingBuffer.ChunkBytes);
     }
 
     public long BudgetBytes { get; }
@@ -38,30 +45,36 @@ public sealed class NativeBufferPool : IDisposable
         }
     }
 
-    /// <summary>Rents a buffer of exactly <paramref name="sizeBytes"/>, its content undefined; waits while the budget is used up.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The size alone passes the budget: it could never be given.</exception>
+    internal GrowthBudget Growth { get; }
+
+    /// <summary>Rents a working buffer of exactly <paramref name="sizeBytes"/>, its content undefined.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">More than <see cref="WorkingBytes"/>.</exception>
     public ValueTask<NativeBuffer> RentAsync(int sizeBytes, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sizeBytes);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(sizeBytes, BudgetBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sizeBytes, WorkingBytes);
         cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Take(sizeBytes));
+    }
+
+    /// <summary>Begins a buffer that takes memory as it fills.</summary>
+    /// <param name="claimBytes">The most it will ever hold, rounded up to whole chunks.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The claim passes the budget: it could never be met.</exception>
+    public GrowingBuffer OpenGrowing(int claimBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(claimBytes);
+        var chunks = ((claimBytes - 1) / GrowingBuffer.ChunkBytes) + 1;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(
+            (long)chunks * GrowingBuffer.ChunkBytes, BudgetBytes, nameof(claimBytes));
+        return new GrowingBuffer(this, new GrowthClaim(chunks * GrowingBuffer.ChunkBytes));
+    }
+
+    /// <summary>Gives the memory of buffers that nobody uses back to the system, as after a burst of work.</summary>
+    public void ReleaseIdle()
+    {
         lock (gate)
         {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            if (waiters.Count == 0 && rentedBytes + sizeBytes <= BudgetBytes)
-            {
-                return ValueTask.FromResult(Take(sizeBytes));
-            }
-
-            // First come, first served: a large rent is not starved by small ones.
-            var waiter = new Waiter(sizeBytes);
-            var node = waiters.AddLast(waiter);
-            waiter.Registration = cancellationToken.UnsafeRegister(static (state, token) =>
-            {
-                var (pool, node) = ((NativeBufferPool, LinkedListNode<Waiter>))state!;
-                pool.Cancel(node, token);
-            }, (this, node));
-            return new ValueTask<NativeBuffer>(waiter.Task);
+            FreeIdle();
         }
     }
 
@@ -74,50 +87,23 @@ public sealed class NativeBufferPool : IDisposable
         }
     }
 
+    /// <summary>A chunk that <see cref="Growth"/> has allowed.</summary>
+    internal NativeBuffer TakeChunk() => Take(GrowingBuffer.ChunkBytes);
+
     internal unsafe void Return(nint pointer, int sizeBytes)
     {
-        List<(Waiter Waiter, NativeBuffer Buffer)>? served = null;
         lock (gate)
         {
             rentedBytes -= sizeBytes;
-            if (disposed)
-            {
-                NativeMemory.Free((void*)pointer);
-                allocatedBytes -= sizeBytes;
-            }
-            else
+            if (!disposed)
             {
                 StackFor(sizeBytes).Push(pointer);
+                return;
             }
 
-            while (waiters.First is { } first && rentedBytes + first.Value.SizeBytes <= BudgetBytes)
-            {
-                waiters.RemoveFirst();
-                (served ??= []).Add((first.Value, Take(first.Value.SizeBytes)));
-            }
+            NativeMemory.Free((void*)pointer);
+            allocatedBytes -= sizeBytes;
         }
-
-        foreach (var (waiter, buffer) in served ?? [])
-        {
-            waiter.Registration.Dispose();
-            if (!waiter.TrySetResult(buffer))
-            {
-                ((IDisposable)buffer).Dispose();
-            }
-        }
-    }
-
-    private void Cancel(LinkedListNode<Waiter> node, CancellationToken token)
-    {
-        lock (gate)
-        {
-            if (node.List is not null)
-            {
-                waiters.Remove(node);
-            }
-        }
-
-        node.Value.TrySetCanceled(token);
     }
 
     private Stack<nint> StackFor(int sizeBytes)
@@ -132,20 +118,24 @@ public sealed class NativeBufferPool : IDisposable
 
     private unsafe NativeBuffer Take(int sizeBytes)
     {
-        rentedBytes += sizeBytes;
-        if (!StackFor(sizeBytes).TryPop(out var pointer))
+        lock (gate)
         {
-            // Idle buffers of other sizes count against the budget too: memory held is what is bounded.
-            if (allocatedBytes + sizeBytes > BudgetBytes)
+            ObjectDisposedException.ThrowIf(disposed, this);
+            rentedBytes += sizeBytes;
+            if (!StackFor(sizeBytes).TryPop(out var pointer))
             {
-                FreeIdle();
+                // Idle buffers of other sizes count against the budget too: memory held is what is bounded.
+                if (allocatedBytes + sizeBytes > BudgetBytes)
+                {
+                    FreeIdle();
+                }
+
+                pointer = (nint)NativeMemory.Alloc((nuint)sizeBytes);
+                allocatedBytes += sizeBytes;
             }
 
-            pointer = (nint)NativeMemory.Alloc((nuint)sizeBytes);
-            allocatedBytes += sizeBytes;
+            return new NativeBuffer(this, pointer, sizeBytes);
         }
-
-        return new NativeBuffer(this, pointer, sizeBytes);
     }
 
     private unsafe void FreeIdle()
@@ -158,14 +148,6 @@ public sealed class NativeBufferPool : IDisposable
                 allocatedBytes -= size;
             }
         }
-    }
-
-    private sealed class Waiter(int sizeBytes)
-        : TaskCompletionSource<NativeBuffer>(TaskCreationOptions.RunContinuationsAsynchronously)
-    {
-        public int SizeBytes { get; } = sizeBytes;
-
-        public CancellationTokenRegistration Registration { get; set; }
     }
 }
 

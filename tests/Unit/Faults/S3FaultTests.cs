@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -25,7 +26,8 @@ public sealed class S3FaultTests : IDisposable
 
     public void Dispose()
     {
-        Assert.Equal(0, buffers.RentedBytes);
+        // A request that was given up has its memory until its connection has ended.
+        Assert.True(SpinWait.SpinUntil(() => buffers.RentedBytes == 0, TimeSpan.FromSeconds(5)), $"{buffers.RentedBytes} bytes lost");
         buffers.Dispose();
     }
 
@@ -171,6 +173,70 @@ public sealed class S3FaultTests : IDisposable
             ? Begun() : ScriptedReply.Silence with { RequestBytes = 1000 });
         await using var store = Store(server, options => Impatient(options) with { PartSizeBytes = 16 << 20 });
         await store.PutAsync("x", Bytes(15 << 20)).FailsAsync(ErrorCode.DeadlineExceeded);
+    }
+
+    [Theory]
+    [InlineData("PUT")]
+    [InlineData("GET")]
+    public async Task An_answer_that_stops_in_its_middle_is_DeadlineExceeded(string method)
+    {
+        await using var server = new ScriptedHttpServer(
+            _ => ScriptedReply.Error(500, "InternalError") with { BodyBytes = 30, Hangs = true });
+        await using var store = Store(server, Impatient);
+        var work = method == "PUT" ? store.PutAsync("x", Bytes(10)) : store.GetAsync("x");
+        await work.FailsAsync(ErrorCode.DeadlineExceeded);
+        Assert.Equal(2, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task A_locked_object_and_its_parts_carry_the_checksum_that_S3_wants()
+    {
+        await using var server = new ScriptedHttpServer(request => request.Method == "POST" && request.Query.StartsWith("uploads", StringComparison.Ordinal)
+            ? Begun() : ScriptedReply.Xml("<CompleteMultipartUploadResult/>").With("ETag", "\"part\""));
+        await using var store = Store(server, options => options with { RetentionPeriod = TimeSpan.FromHours(1), RetentionMode = "COMPLIANCE" });
+        await store.PutAsync("small", Bytes(10));
+        await store.PutAsync("large", Bytes(Part + 10));
+        var bodies = server.Requests.Where(request => request.Method == "PUT").ToArray();
+        Assert.Equal(3, bodies.Length);
+        Assert.All(bodies, request => Assert.Equal(
+            Convert.ToBase64String(MD5.HashData(request.Body.Content)), request.Headers["Content-MD5"]));
+        Assert.Equal("COMPLIANCE", bodies[0].Headers["x-amz-object-lock-mode"]);
+        Assert.StartsWith(DateTime.UtcNow.Year.ToString(System.Globalization.CultureInfo.InvariantCulture)[..3], bodies[0].Headers["x-amz-object-lock-retain-until-date"], StringComparison.Ordinal);
+        Assert.False(bodies[1].Headers.ContainsKey("x-amz-object-lock-mode"), "what a part may not say");
+    }
+
+    [Fact]
+    public async Task Credentials_that_the_server_calls_expired_are_fetched_again()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The process that gives the credentials is a shell script.");
+        Debug.Assert(!OperatingSystem.IsWindows());
+        using var folder = new TemporaryFolder();
+        var script = folder["credentials.sh"];
+        var expires = DateTime.UtcNow.AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        await File.WriteAllTextAsync(
+            script,
+            $$"""
+            #!/bin/sh
+            echo x >>{{folder["asked"]}}
+            n=$(wc -l <{{folder["asked"]}})
+            echo "{\"Version\":1,\"AccessKeyId\":\"KEY$n\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"token$n\",\"Expiration\":\"{{expires}}\"}"
+            """,
+            Cancel);
+        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        await File.WriteAllTextAsync(folder["profiles"], $"[walrus]\ncredential_process = {script}\n", Cancel);
+        await using var server = new ScriptedHttpServer(request =>
+            request.Headers["x-amz-security-token"] == "token1" && request.Number > 1
+                ? ScriptedReply.Error(400, "ExpiredToken") : new ScriptedReply(200));
+        await using var store = Store(server, options => options with
+        {
+            Keys = null, Profile = "walrus", SharedCredentialsFile = folder["profiles"],
+        });
+        await store.PutAsync("x", Bytes(10));
+        await store.PutAsync("y", Bytes(10));
+        await store.PutAsync("z", Bytes(10));
+        Assert.Equal(["token1", "token1", "token2", "token2"], server.Requests.Select(request => request.Headers["x-amz-security-token"]));
+        Assert.All(server.Requests, request => Assert.Contains(
+            "x-amz-security-token", request.Headers["Authorization"], StringComparison.Ordinal));
     }
 
     [Fact]
@@ -484,13 +550,13 @@ public sealed class S3FaultTests : IDisposable
     public async Task The_region_of_a_bucket_is_asked_for(string answer, string region)
     {
         await using var server = new ScriptedHttpServer(_ => ScriptedReply.Xml(answer));
-        using var client = await S3ClientBuilder.BuildAsync(
+        using var access = await S3ClientBuilder.BuildAsync(
             new S3StoreOptions
             {
                 Bucket = "bucket", Endpoint = server.Address, ForcePathStyle = true, Keys = new S3Keys("AKID", Secret),
             },
             Cancel);
-        Assert.Equal(region, await S3ClientBuilder.AskRegionAsync(client, "bucket", Cancel));
+        Assert.Equal(region, await S3ClientBuilder.AskRegionAsync(access.Client, "bucket", Cancel));
         Assert.StartsWith("location", server.Requests.Single().Query, StringComparison.Ordinal);
     }
 
@@ -532,6 +598,7 @@ public sealed class S3FaultTests : IDisposable
             Endpoint = endpoint,
             ForcePathStyle = true,
             Keys = new S3Keys("AKID", Secret, Token),
+            SingleRequestBytes = Part,
             RequestTimeout = TimeSpan.FromSeconds(20),
             Retry = new RetryPolicy
             {

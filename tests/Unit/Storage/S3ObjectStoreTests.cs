@@ -164,6 +164,34 @@ public sealed class S3ObjectStoreTests : IAsyncLifetime
         Assert.Equal(0, small.RentedBytes);
     }
 
+    [Theory]
+    [InlineData(WriteCondition.None)]
+    [InlineData(WriteCondition.IfAbsent)]
+    public async Task Many_lanes_with_the_smallest_budget_wait_for_each_other_and_all_end(WriteCondition condition)
+    {
+        using var small = new NativeBufferPool(8 << 20);
+        await using var store = new S3ObjectStore(bucket!.Options(), small);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(TimeSpan.FromMinutes(1));
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 32),
+            new ParallelOptions { MaxDegreeOfParallelism = 32, CancellationToken = limit.Token },
+            async (writer, cancel) =>
+            {
+                await using var stream = await store.OpenWriteAsync(ObjectKey.Parse($"lane/{writer}"), condition, cancel);
+                var bytes = Bytes(Part + (writer * 1000), writer);
+                foreach (var piece in bytes.Chunk(100_000))
+                {
+                    await stream.WriteAsync(piece, cancel);
+                    await Task.Yield();
+                }
+
+                await stream.CompleteAsync(cancel);
+            });
+        Assert.Equal(Bytes(Part + 31_000, 31), await store.GetAsync("lane/31"));
+        Assert.Equal(0, small.RentedBytes);
+    }
+
     [Fact]
     public async Task A_profile_of_a_shared_file_gives_the_keys_and_a_missing_one_is_named()
     {

@@ -3,7 +3,6 @@ using Amazon;
 using Amazon.Runtime;
 using Amazon.Runtime.CredentialManagement;
 using Amazon.Runtime.Credentials;
-using Amazon.Runtime.Internal.Util;
 using Amazon.S3;
 using Amazon.S3.Model;
 using Amazon.SecurityToken;
@@ -13,24 +12,36 @@ using Amazon.SSOOIDC;
 
 namespace WalRus.Storage.S3;
 
-/// <summary>Makes the SDK's client: credentials, region, endpoint, and nothing that repeats or waits by itself.</summary>
+/// <summary>Finds out how a bucket is reached: credentials, region, endpoint. Nothing here repeats or waits by itself.</summary>
 internal static class S3ClientBuilder
 {
     private const string DefaultRegion = "us-east-1";
 
     /// <param name="options">What is known.</param>
-    /// <param name="cancellationToken">Ends the look-up of the region.</param>
-    public static async ValueTask<AmazonS3Client> BuildAsync(S3StoreOptions options, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the look-up of credentials and region.</param>
+    public static async ValueTask<S3Access> BuildAsync(S3StoreOptions options, CancellationToken cancellationToken)
     {
-        var credentials = await CredentialsAsync(options).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var region = options.Region ?? ProfileRegion(options);
-        if (region is null && options.Endpoint is null)
+        var connections = new S3HttpClientFactory(options);
+        try
         {
-            using var anywhere = Create(options, DefaultRegion, credentials);
-            region = await AskRegionAsync(anywhere, options.Bucket, cancellationToken).ConfigureAwait(false);
-        }
+            // Static keys are taken as they are: most archives have them, and then a WAL push needs nothing of the SDK.
+            var found = options is { Keys: not null, RoleArn: null }
+                ? null
+                : await CredentialsAsync(options).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var region = options.Region ?? ProfileRegion(options);
+            if (region is null && options.Endpoint is null)
+            {
+                using var anywhere = Create(options, DefaultRegion, found, connections);
+                region = await AskRegionAsync(anywhere, options.Bucket, cancellationToken).ConfigureAwait(false);
+            }
 
-        return Create(options, region ?? DefaultRegion, credentials);
+            return new S3Access(options, region ?? DefaultRegion, found, connections);
+        }
+        catch
+        {
+            connections.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The region that a bucket lies in, as AWS tells any of its endpoints.</summary>
@@ -49,7 +60,12 @@ internal static class S3ClientBuilder
         };
     }
 
-    private static AmazonS3Client Create(S3StoreOptions options, string region, AWSCredentials credentials)
+    /// <param name="options">Where and how.</param>
+    /// <param name="region">The bucket's.</param>
+    /// <param name="credentials">Null: the options' keys.</param>
+    /// <param name="connections">Stays the caller's.</param>
+    internal static AmazonS3Client Create(
+        S3StoreOptions options, string region, AWSCredentials? credentials, S3HttpClientFactory connections)
     {
         var config = new AmazonS3Config
         {
@@ -58,7 +74,7 @@ internal static class S3ClientBuilder
             MaxErrorRetry = 0,
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-            HttpClientFactory = new S3HttpClientFactory(options),
+            HttpClientFactory = connections,
             HttpClientCacheSize = 1,
             BufferSize = 128 * 1024,
             AllowAutoRedirect = false,
@@ -73,7 +89,7 @@ internal static class S3ClientBuilder
             config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
         }
 
-        var client = new AmazonS3Client(credentials, config);
+        var client = new AmazonS3Client(credentials ?? Static(options.Keys!), config);
         client.BeforeRequestEvent += (_, arguments) => Adjust(options, (WebServiceRequestEventArgs)arguments);
         return client;
     }
@@ -81,17 +97,6 @@ internal static class S3ClientBuilder
     /// <summary>Before signing, so that what is added is signed too.</summary>
     private static void Adjust(S3StoreOptions options, WebServiceRequestEventArgs request)
     {
-        var body = request.Request switch
-        {
-            PutObjectRequest put => put.InputStream,
-            UploadPartRequest part => part.InputStream,
-            _ => null,
-        };
-        if ((body is WrapperStream wrapped ? wrapped.GetNonWrapperBaseStream() : body) is BodyStream { ContentSha256: { } hash })
-        {
-            request.Headers["X-Amz-Content-SHA256"] = hash;
-        }
-
         foreach (var (name, value) in options.AdditionalHeaders ?? new Dictionary<string, string>())
         {
             request.Headers[name] = value;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using Amazon.S3.Model;
 
 namespace WalRus.Storage.S3;
 
@@ -53,7 +52,7 @@ internal sealed class S3Download : IResumableSource
         try
         {
             var answer = await GetAsync(position, end - 1, cancellationToken).ConfigureAwait(false);
-            return new ObjectBody(answer.ResponseStream, answer);
+            return await BodyAsync(answer, cancellationToken).ConfigureAwait(false);
         }
         catch (WalRusException changed) when (changed.Code is ErrorCode.ObjectExists or ErrorCode.ObjectNotFound
             || S3Errors.StatusOf(changed) == HttpStatusCode.RequestedRangeNotSatisfiable)
@@ -75,18 +74,18 @@ internal sealed class S3Download : IResumableSource
         try
         {
             // A server that does not know ranges answers with the whole object.
-            var (offset, total) = ParseContentRange(answer.ContentRange) ?? (0, answer.ContentLength);
+            var (offset, total) = RangeOf(answer) ?? (0, answer.Content.Headers.ContentLength ?? 0);
             if (offset != range.Offset)
             {
                 throw new WalRusException(
                     ErrorCode.StoreFailed, $"{Operation}: the server was asked for byte {range.Offset} and sent {offset}.");
             }
 
-            etag = answer.ETag;
+            etag = S3Facts.Of(answer).ETag;
             end = last is null ? total : Math.Min(total, last.Value + 1);
             return new ResumingReadStream(
                 this,
-                new ObjectBody(answer.ResponseStream, answer),
+                await BodyAsync(answer, cancellationToken).ConfigureAwait(false),
                 (range.Offset, end - range.Offset),
                 Options.Retry,
                 Options.RequestTimeout);
@@ -98,29 +97,22 @@ internal sealed class S3Download : IResumableSource
         }
     }
 
-    private ValueTask<GetObjectResponse> GetAsync(long first, long? last, CancellationToken cancellationToken) =>
-        requests.SendAsync(
-            Operation,
-            request =>
-            {
-                // Always a range: without one the SDK hashes every byte with MD5 on its way.
-                var range = string.Create(CultureInfo.InvariantCulture, $"bytes={first}-{last}");
-                var get = new GetObjectRequest
-                {
-                    BucketName = Options.Bucket,
-                    Key = S3Keyspace.FullKey(Options, key),
-                    ByteRange = new Amazon.S3.Model.ByteRange(range),
-                    EtagToMatch = etag,
-                };
-                S3Encryption.ApplyTo(get, Options);
-                return request.Client.GetObjectAsync(get, request.Token);
-            },
-            cancellationToken);
+    private ValueTask<HttpResponseMessage> GetAsync(long first, long? last, CancellationToken cancellationToken)
+    {
+        var get = new S3WireRequest { Method = HttpMethod.Get, Key = S3Keyspace.FullKey(Options, key) };
+        get.Headers.Add(("range", string.Create(CultureInfo.InvariantCulture, $"bytes={first}-{last}")));
+        if (etag is not null)
+        {
+            get.Headers.Add(("if-match", etag));
+        }
 
-    /// <param name="text">"bytes 10-19/1000".</param>
-    private static (long First, long Total)? ParseContentRange(string? text) =>
-        System.Net.Http.Headers.ContentRangeHeaderValue.TryParse(text, out var range)
-        && range is { From: { } first, Length: { } total }
-            ? (first, total)
-            : null;
+        S3Encryption.ApplyCustomerKey(get.Headers, Options);
+        return requests.SendAsync(Operation, request => request.SendAsync(get), cancellationToken);
+    }
+
+    private static async ValueTask<ObjectBody> BodyAsync(HttpResponseMessage answer, CancellationToken cancellationToken) =>
+        new(await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), answer);
+
+    private static (long First, long Total)? RangeOf(HttpResponseMessage answer) =>
+        answer.Content.Headers.ContentRange is { From: { } first, Length: { } total } ? (first, total) : null;
 }

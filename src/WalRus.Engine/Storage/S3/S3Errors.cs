@@ -7,7 +7,7 @@ using Amazon.Runtime.Internal;
 namespace WalRus.Storage.S3;
 
 /// <summary>
-/// What the SDK throws, as the engine's errors. A server's own message is passed on only when it is a plain sentence; it
+/// What the SDK and our own requests throw, as the engine's errors. A server's own message is passed on only when it is a plain sentence; it
 /// can hold the whole signed request otherwise.
 /// </summary>
 internal static class S3Errors
@@ -21,6 +21,11 @@ internal static class S3Errors
     {
         for (var inner = failure; inner is not null; inner = inner.InnerException)
         {
+            if (AnswerOf(inner) is { } answer)
+            {
+                return FromAnswer(operation, answer, inner, store);
+            }
+
             switch (inner)
             {
                 case WalRusException known:
@@ -31,8 +36,6 @@ internal static class S3Errors
                         $"{operation} failed: the certificate of {Host(store)} is not trusted: {inner.Message}",
                         "If the store has a certificate of your own authority, name its PEM file in S3_CA_CERT_FILE.",
                         failure);
-                case AmazonServiceException service when service.StatusCode != 0 || service.ErrorCode is not null:
-                    return FromService(operation, service, store);
             }
         }
 
@@ -41,7 +44,7 @@ internal static class S3Errors
 
     /// <summary>True for what the network or the server can cause; all else is a fault of ours and passes unchanged.</summary>
     public static bool IsOfTheWorld(Exception failure) => failure
-        is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or SocketException
+        is S3Refusal or AmazonServiceException or AmazonClientException or HttpRequestException or IOException or SocketException
         or TimeoutException or OperationCanceledException or AuthenticationException;
 
     public static WalRusException Stalled(string operation, TimeSpan limit) => new(
@@ -51,24 +54,23 @@ internal static class S3Errors
 
     /// <summary>The status code when <paramref name="failure"/> is a server's answer, else null.</summary>
     public static HttpStatusCode? StatusOf(Exception failure) =>
-        failure.InnerException is AmazonServiceException service ? service.StatusCode : null;
+        AnswerOf(failure.InnerException)?.Status;
 
     /// <summary>The server's own code ("NoSuchKey") when <paramref name="failure"/> is its answer, else null.</summary>
     public static string? CodeOf(Exception failure) =>
-        failure.InnerException is AmazonServiceException service ? service.ErrorCode : null;
+        AnswerOf(failure.InnerException)?.Code;
 
-    private static WalRusException FromService(string operation, AmazonServiceException answer, S3StoreOptions store)
+    private static WalRusException FromAnswer(string operation, Answer answer, Exception inner, S3StoreOptions store)
     {
         var (code, hint, transient) = Classify(answer, store);
-        return new WalRusException(code, $"{operation} failed: {Describe(answer)}", hint, answer)
+        return new WalRusException(code, $"{operation} failed: {Describe(answer)}", hint, inner)
         {
             IsTransient = transient,
-            RetryAfter = RetryAfter(answer),
+            RetryAfter = Wait(answer.RetryAfter),
         };
     }
 
-    private static (ErrorCode Code, string? Hint, bool IsTransient) Classify(
-        AmazonServiceException answer, S3StoreOptions store) => answer.ErrorCode switch
+    private static (ErrorCode Code, string? Hint, bool IsTransient) Classify(Answer answer, S3StoreOptions store) => answer.Code switch
     {
         "NoSuchBucket" => (
             ErrorCode.StoreNotFound, $"Create the bucket '{store.Bucket}', or correct WALG_S3_PREFIX or AWS_ENDPOINT.", false),
@@ -99,12 +101,13 @@ internal static class S3Errors
             ErrorCode.StoreFailed, "The object is in an archive storage class: restore it first (s3api restore-object).", false),
         "QuotaExceeded" => (ErrorCode.StoreFailed, "Raise the quota of the bucket or account, or delete old backups.", false),
         "InvalidStorageClass" => (ErrorCode.StoreFailed, "Correct S3_STORAGE_CLASS.", false),
-        _ => ClassifyStatus(answer.StatusCode, store),
+        _ => ClassifyStatus(answer, store),
     };
 
     private static (ErrorCode Code, string? Hint, bool IsTransient) ClassifyStatus(
-        HttpStatusCode status, S3StoreOptions store) => (int)status switch
+        Answer answer, S3StoreOptions store) => (int)answer.Status switch
     {
+        301 or 302 or 307 or 308 => (ErrorCode.StoreFailed, RegionHint(answer), false),
         401 or 403 => (
             ErrorCode.StoreAccessDenied,
             $"Check the credentials and what they may do in {store.Location}.",
@@ -168,32 +171,43 @@ internal static class S3Errors
 
     private static string Host(S3StoreOptions store) => store.EndpointUri?.Authority ?? "AWS";
 
-    private static string Describe(AmazonServiceException answer)
+    private static string Describe(Answer answer)
     {
-        var code = answer.ErrorCode is { Length: > 0 } given ? given : "no code";
-        var message = answer is Amazon.S3.AmazonS3Exception { ResponseBody.Length: > 0 } ? "" : answer.Message?.Trim() ?? "";
+        var code = answer.Code is { Length: > 0 } given ? given : "no code";
+        var message = answer.Sentence?.Trim() ?? "";
         var shown = message.Length == 0 || message.Length > MaxMessageLength || message.Contains('<', StringComparison.Ordinal)
             ? ""
             : $": {message}";
-        return $"{code} (HTTP {(int)answer.StatusCode}){shown}";
+        return $"{code} (HTTP {(int)answer.Status}){shown}";
     }
 
-    private static string RegionHint(AmazonServiceException answer) =>
-        Header(answer, "x-amz-bucket-region") is { Length: > 0 } region
-            ? $"The bucket is in another region: set AWS_REGION={region}."
-            : "The bucket is in another region or at another endpoint: set AWS_REGION or AWS_ENDPOINT.";
+    private static string RegionHint(Answer answer) => answer.BucketRegion is { Length: > 0 } region
+        ? $"The bucket is in another region: set AWS_REGION={region}."
+        : "The bucket is in another region or at another endpoint: set AWS_REGION or AWS_ENDPOINT.";
 
-    private static TimeSpan? RetryAfter(AmazonServiceException answer)
+    private static TimeSpan? Wait(string? retryAfter)
     {
-        var text = Header(answer, "Retry-After");
-        if (int.TryParse(text, System.Globalization.NumberStyles.None, null, out var seconds))
+        if (int.TryParse(retryAfter, System.Globalization.NumberStyles.None, null, out var seconds))
         {
             return TimeSpan.FromSeconds(seconds);
         }
 
-        return DateTimeOffset.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var when)
+        return DateTimeOffset.TryParse(retryAfter, System.Globalization.CultureInfo.InvariantCulture, out var when)
             && when > DateTimeOffset.UtcNow ? when - DateTimeOffset.UtcNow : null;
     }
+
+    private static Answer? AnswerOf(Exception? failure) => failure switch
+    {
+        S3Refusal refusal => new Answer(
+            refusal.StatusCode, refusal.ErrorCode, refusal.Sentence, refusal.RetryAfter, refusal.BucketRegion),
+        AmazonServiceException service when service.StatusCode != 0 || service.ErrorCode is not null => new Answer(
+            service.StatusCode,
+            service.ErrorCode,
+            service is Amazon.S3.AmazonS3Exception { ResponseBody.Length: > 0 } ? null : service.Message,
+            Header(service, "Retry-After"),
+            Header(service, "x-amz-bucket-region")),
+        _ => null,
+    };
 
     private static string? Header(AmazonServiceException answer, string name)
     {
@@ -207,4 +221,8 @@ internal static class S3Errors
 
         return null;
     }
+
+    /// <summary>A server's answer, whoever received it.</summary>
+    private sealed record Answer(
+        HttpStatusCode Status, string? Code, string? Sentence, string? RetryAfter, string? BucketRegion);
 }

@@ -5,18 +5,43 @@ using Amazon.Runtime;
 
 namespace WalRus.Storage.S3;
 
-/// <summary>The HTTP connections under the SDK: time-outs, trust, and what the SDK leaves no setting for.</summary>
-internal sealed class S3HttpClientFactory(S3StoreOptions options) : HttpClientFactory
+/// <summary>
+/// The HTTP connections of one store, under the SDK's requests and under ours: time-outs, trust, and what the SDK leaves
+/// no setting for.
+/// </summary>
+internal sealed class S3HttpClientFactory : HttpClientFactory, IDisposable
 {
-    private readonly X509Certificate2Collection? authorities = ReadAuthorities(options.CaCertificateFile);
+    private readonly X509Certificate2Collection? authorities;
+    private readonly RequestAdjuster adjuster;
 
-    public override HttpClient CreateHttpClient(IClientConfig clientConfig)
+    /// <exception cref="WalRusException"><see cref="ErrorCode.SettingInvalid"/>: the authorities cannot be read.</exception>
+    public S3HttpClientFactory(S3StoreOptions options)
+    {
+        authorities = ReadAuthorities(options.CaCertificateFile);
+        adjuster = new RequestAdjuster(Connections(options), options);
+    }
+
+    /// <summary>Sends requests that the SDK does not make.</summary>
+    public HttpMessageInvoker CreateInvoker() => new(adjuster, disposeHandler: false);
+
+    // Each request has its own guard; a time-out of the client as a whole would end long uploads.
+    public override HttpClient CreateHttpClient(IClientConfig clientConfig) =>
+        new(adjuster, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <summary>One client for each store, so that its connections end with it.</summary>
+    public override string? GetConfigUniqueString(IClientConfig clientConfig) => null;
+
+    public void Dispose() => adjuster.Dispose();
+
+    private SocketsHttpHandler Connections(S3StoreOptions options)
     {
         var connections = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = options.ConnectTimeout,
+            UseCookies = false,
+            ActivityHeadersPropagator = null,
             // A store behind several addresses: look its name up again now and then.
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(50),
@@ -28,12 +53,8 @@ internal sealed class S3HttpClientFactory(S3StoreOptions options) : HttpClientFa
             connections.SslOptions.RemoteCertificateValidationCallback = Trusts;
         }
 
-        // Each request has its own guard; a time-out of the client as a whole would end long uploads.
-        return new HttpClient(new RequestAdjuster(connections, options)) { Timeout = Timeout.InfiniteTimeSpan };
+        return connections;
     }
-
-    /// <summary>One client for each store, so that its connections end with it.</summary>
-    public override string? GetConfigUniqueString(IClientConfig clientConfig) => null;
 
     private static X509Certificate2Collection? ReadAuthorities(string? file)
     {

@@ -1,18 +1,17 @@
 using System.Runtime.CompilerServices;
-using Amazon.S3.Model;
 using WalRus.Streaming;
 
 namespace WalRus.Storage.S3;
 
 /// <summary>
-/// Objects in a bucket of S3 or of a server that speaks its protocol. An object up to one part is one PUT; a larger one is
-/// a multipart upload whose parts are sent while the next is filled. Buffers come from the pool that is given, so memory
+/// Objects in a bucket of S3 or of a server that speaks its protocol. A small object is one PUT; a larger one is a
+/// multipart upload whose parts are sent while the next is filled. Buffers come from the pool that is given, so memory
 /// is the pool's budget however many objects are written.
 /// </summary>
 /// <remarks>
 /// <see cref="WriteCondition.IfAbsent"/> is the server's own check (If-None-Match). A write whose answer was lost and
 /// that is then told "exists" recognises its own object by an id in the object's metadata
-/// (<see cref="S3Upload.WriteIdName"/>). Servers other than AWS check it with a single PUT only, so there such a write is
+/// (<see cref="S3Upload.WriteIdHeader"/>). Servers other than AWS check it with a single PUT only, so there such a write is
 /// one PUT up to <see cref="S3StoreOptions.MaxPartSizeBytes"/> (more than any WAL segment of 16 MiB); beyond that the
 /// check comes just before the parts are joined.
 /// </remarks>
@@ -30,6 +29,7 @@ public sealed class S3ObjectStore : IObjectStore
         ArgumentException.ThrowIfNullOrEmpty(options.Bucket);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.PartSizeBytes, S3StoreOptions.SmallestPartBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.PartSizeBytes, buffers.BudgetBytes);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(options.PartSizeBytes % GrowingBuffer.ChunkBytes, 0);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.UploadConcurrency, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.DeleteBatchSize, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.DeleteBatchSize, 1000);
@@ -75,7 +75,7 @@ public sealed class S3ObjectStore : IObjectStore
         {
             var found = await HeadAsync(requests, S3Keyspace.FullKey(requests.Options, key), cancellationToken)
                 .ConfigureAwait(false);
-            return new ObjectInfo(key, found.ContentLength, S3Keyspace.Utc(found.LastModified), found.ETag);
+            return new ObjectInfo(key, found.SizeBytes, found.LastModified, found.ETag);
         }
         catch (WalRusException absent) when (absent.Code == ErrorCode.ObjectNotFound)
         {
@@ -104,14 +104,32 @@ public sealed class S3ObjectStore : IObjectStore
 
     public ValueTask DisposeAsync() => requests.DisposeAsync();
 
-    internal static ValueTask<GetObjectMetadataResponse> HeadAsync(
-        S3Requests requests, string fullKey, CancellationToken cancellationToken) => requests.SendAsync(
-        $"Looking for '{fullKey}'",
-        request =>
-        {
-            var head = new GetObjectMetadataRequest { BucketName = requests.Options.Bucket, Key = fullKey };
-            S3Encryption.ApplyTo(head, requests.Options);
-            return request.Client.GetObjectMetadataAsync(head, request.Token);
-        },
-        cancellationToken);
+    internal static ValueTask<S3Facts> HeadAsync(
+        S3Requests requests, string fullKey, CancellationToken cancellationToken)
+    {
+        var head = new S3WireRequest { Method = HttpMethod.Head, Key = fullKey };
+        S3Encryption.ApplyCustomerKey(head.Headers, requests.Options);
+        return requests.SendAsync(
+            $"Looking for '{fullKey}'",
+            async request =>
+            {
+                using var answer = await request.SendAsync(head).ConfigureAwait(false);
+                return S3Facts.Of(answer);
+            },
+            cancellationToken);
+    }
+}
+
+/// <summary>What the headers of an answer tell of an object.</summary>
+/// <param name="WriteId">Of the conditional write that made it; null for any other.</param>
+internal sealed record S3Facts(long SizeBytes, DateTimeOffset LastModified, string? ETag, string? WriteId)
+{
+    public static S3Facts Of(HttpResponseMessage answer) => new(
+        answer.Content.Headers.ContentLength ?? 0,
+        answer.Content.Headers.LastModified ?? default,
+        First(answer, "ETag"),
+        First(answer, S3Upload.WriteIdHeader));
+
+    private static string? First(HttpResponseMessage answer, string name) =>
+        answer.Headers.TryGetValues(name, out var values) ? values.FirstOrDefault() : null;
 }

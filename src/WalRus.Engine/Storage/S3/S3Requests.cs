@@ -11,7 +11,7 @@ namespace WalRus.Storage.S3;
 internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
 {
     private readonly SemaphoreSlim building = new(1, 1);
-    private AmazonS3Client? client;
+    private S3Access? access;
     private volatile bool bucketSeen;
 
     public S3StoreOptions Options => options;
@@ -38,6 +38,12 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
             // Ceph's word for listing a bucket that is not there.
             await ConfirmBucketAsync(cancellationToken).ConfigureAwait(false);
             throw;
+        }
+        catch (WalRusException expired) when (
+            expired.Code == ErrorCode.StoreCredentialsExpired && access?.RenewCredentials() == true)
+        {
+            // The server's clock runs ahead, or the credentials were taken back before their time.
+            return await SendUnexplainedAsync(operation, send, limits, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -78,7 +84,7 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
 
     public ValueTask DisposeAsync()
     {
-        client?.Dispose();
+        access?.Dispose();
         building.Dispose();
         return ValueTask.CompletedTask;
     }
@@ -106,7 +112,7 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
     {
         try
         {
-            var ready = await ClientAsync(guard.Token).ConfigureAwait(false);
+            var ready = await AccessAsync(guard.Token).ConfigureAwait(false);
             return await send(new S3Try(ready, guard)).ConfigureAwait(false);
         }
         catch (Exception) when (guard.HasStalled)
@@ -124,9 +130,9 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
         }
     }
 
-    private async ValueTask<AmazonS3Client> ClientAsync(CancellationToken cancellationToken)
+    private async ValueTask<S3Access> AccessAsync(CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref client) is { } ready)
+        if (Volatile.Read(ref access) is { } ready)
         {
             return ready;
         }
@@ -134,7 +140,7 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
         await building.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return client ??= await S3ClientBuilder.BuildAsync(options, cancellationToken).ConfigureAwait(false);
+            return access ??= await S3ClientBuilder.BuildAsync(options, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -144,9 +150,14 @@ internal sealed class S3Requests(S3StoreOptions options) : IAsyncDisposable
 }
 
 /// <summary>One try of a request.</summary>
-/// <param name="Client">Through which to send.</param>
+/// <param name="Access">Through which to send.</param>
 /// <param name="Guard">To be told of bytes that move.</param>
-internal readonly record struct S3Try(AmazonS3Client Client, StallGuard Guard)
+internal readonly record struct S3Try(S3Access Access, StallGuard Guard)
 {
+    public AmazonS3Client Client => Access.Client;
+
     public CancellationToken Token => Guard.Token;
+
+    /// <summary>Sends a request past the SDK.</summary>
+    public Task<HttpResponseMessage> SendAsync(S3WireRequest request) => Access.Wire.SendAsync(request, Guard);
 }

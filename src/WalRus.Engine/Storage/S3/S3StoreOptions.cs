@@ -57,16 +57,21 @@ public sealed record S3StoreOptions
     public ReadOnlyMemory<byte>? CustomerKey { get; init; }
 
     /// <summary>
-    /// Size of the first parts; larger ones follow when an object needs more than 950 (<see cref="S3PartSizes"/>).
-    /// An object up to this size is one request and one buffer.
+    /// Size of the first parts, a multiple of 256 KiB; larger ones follow when an object needs more than 950
+    /// (<see cref="S3PartSizes"/>).
     /// </summary>
     public int PartSizeBytes { get; init; } = SmallestPartBytes;
+
+    /// <summary>
+    /// An object up to this size is one request: a compressed WAL segment nearly always, which is three round trips less.
+    /// </summary>
+    public int SingleRequestBytes { get; init; } = 8 << 20;
 
     /// <summary>[S3_MAX_PART_SIZE] Parts never grow beyond this.</summary>
     public int MaxPartSizeBytes { get; init; } = 20 << 20;
 
     /// <summary>[UPLOAD_CONCURRENCY] Parts of one object sent at once; the buffer pool bounds all objects together.</summary>
-    public int UploadConcurrency { get; init; } = 4;
+    public int UploadConcurrency { get; init; } = 2;
 
     /// <summary>How long a request may go without a byte moving, and how long one read of a body may take.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(60);

@@ -1,13 +1,14 @@
-using System.Security.Cryptography;
+using System.Globalization;
 using Amazon.S3.Model;
+using WalRus.Streaming;
 
 namespace WalRus.Storage.S3;
 
 /// <summary>The requests that write one object.</summary>
 internal sealed class S3Upload(S3Requests requests, string fullKey, WriteCondition condition)
 {
-    /// <summary>Metadata that tells a writer its own object from another's (x-amz-meta-walrus-write).</summary>
-    public const string WriteIdName = "walrus-write";
+    /// <summary>Metadata that tells a writer its own object from another's.</summary>
+    public const string WriteIdHeader = "x-amz-meta-walrus-write";
 
     private static readonly TimeSpan AbortLimit = TimeSpan.FromSeconds(20);
 
@@ -24,20 +25,23 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
     private string? IfNoneMatch => condition == WriteCondition.IfAbsent ? "*" : null;
 
     /// <summary>Writes the whole object in one request.</summary>
-    public async ValueTask PutAsync(ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    public async ValueTask PutAsync(GrowingBuffer content, CancellationToken cancellationToken)
     {
-        var operation = $"Putting '{fullKey}'";
-        var hash = HashOf(content);
+        var put = new S3WireRequest
+        {
+            Method = HttpMethod.Put, Key = fullKey, Body = content, PayloadHash = HashOf(content),
+        };
+        if (condition == WriteCondition.IfAbsent)
+        {
+            put.Headers.Add(("if-none-match", "*"));
+            put.Headers.Add((WriteIdHeader, writeId));
+        }
+
+        S3Encryption.ApplyToObject(put.Headers, Options);
+        AddLockChecksum(put);
         try
         {
-            await requests.SendAsync(
-                operation,
-                async request =>
-                {
-                    using var body = new BodyStream(content, hash, request.Guard);
-                    return await request.Client.PutObjectAsync(PutRequest(body), request.Token).ConfigureAwait(false);
-                },
-                cancellationToken).ConfigureAwait(false);
+            await SendAsync($"Putting '{fullKey}'", put, cancellationToken).ConfigureAwait(false);
         }
         catch (WalRusException taken) when (taken.Code == ErrorCode.ObjectExists)
         {
@@ -52,7 +56,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
             request =>
             {
                 var begin = new InitiateMultipartUploadRequest { BucketName = Options.Bucket, Key = fullKey };
-                begin.Metadata.Add(WriteIdName, writeId);
+                begin.Metadata.Add(WriteIdHeader, writeId);
                 S3Encryption.ApplyTo(begin, Options);
                 return request.Client.InitiateMultipartUploadAsync(begin, request.Token);
             },
@@ -61,20 +65,21 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
     }
 
     /// <returns>The part's ETag.</returns>
-    public async ValueTask<string> PutPartAsync(
-        int number, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    public async ValueTask<string> PutPartAsync(int number, GrowingBuffer content, CancellationToken cancellationToken)
     {
-        var hash = HashOf(content);
-        var answer = await requests.SendAsync(
-            $"Putting part {number} of '{fullKey}'",
-            async request =>
-            {
-                using var body = new BodyStream(content, hash, request.Guard);
-                return await request.Client.UploadPartAsync(PartRequest(number, body), request.Token)
-                    .ConfigureAwait(false);
-            },
-            cancellationToken).ConfigureAwait(false);
-        return answer.ETag;
+        var part = new S3WireRequest
+        {
+            Method = HttpMethod.Put,
+            Key = fullKey,
+            Query = string.Create(
+                CultureInfo.InvariantCulture,
+                $"partNumber={number}&uploadId={S3Signature.Encode(uploadId!, keepSlashes: false)}"),
+            Body = content,
+            PayloadHash = HashOf(content),
+        };
+        S3Encryption.ApplyCustomerKey(part.Headers, Options);
+        AddLockChecksum(part);
+        return await SendAsync($"Putting part {number} of '{fullKey}'", part, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes the parts one visible object.</summary>
@@ -135,49 +140,25 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
         uploadId = null;
     }
 
-    private PutObjectRequest PutRequest(BodyStream body)
-    {
-        var put = new PutObjectRequest
-        {
-            BucketName = Options.Bucket,
-            Key = fullKey,
-            InputStream = body,
-            AutoCloseStream = false,
-            UseChunkEncoding = false,
-            DisablePayloadSigning = body.ContentSha256 is null,
-            IfNoneMatch = IfNoneMatch,
-            ChecksumAlgorithm = LockChecksum,
-        };
-        if (condition == WriteCondition.IfAbsent)
-        {
-            put.Metadata.Add(WriteIdName, writeId);
-        }
-
-        S3Encryption.ApplyTo(put, Options);
-        return put;
-    }
-
-    private UploadPartRequest PartRequest(int number, BodyStream body)
-    {
-        var part = new UploadPartRequest
-        {
-            BucketName = Options.Bucket,
-            Key = fullKey,
-            UploadId = uploadId,
-            PartNumber = number,
-            PartSize = body.Length,
-            InputStream = body,
-            UseChunkEncoding = false,
-            DisablePayloadSigning = body.ContentSha256 is null,
-            ChecksumAlgorithm = LockChecksum,
-        };
-        S3Encryption.ApplyTo(part, Options);
-        return part;
-    }
+    /// <returns>What was written has this ETag.</returns>
+    private ValueTask<string> SendAsync(string operation, S3WireRequest write, CancellationToken cancellationToken) =>
+        requests.SendAsync(
+            operation,
+            async request =>
+            {
+                using var answer = await request.SendAsync(write).ConfigureAwait(false);
+                return answer.Headers.TryGetValues("ETag", out var tags) ? tags.First() : "";
+            },
+            cancellationToken);
 
     /// <summary>S3 takes a locked object only with a checksum of its content.</summary>
-    private Amazon.S3.ChecksumAlgorithm? LockChecksum =>
-        Options.RetentionPeriod is null ? null : Amazon.S3.ChecksumAlgorithm.CRC32;
+    private void AddLockChecksum(S3WireRequest write)
+    {
+        if (Options.RetentionPeriod is not null)
+        {
+            write.Headers.Add(("content-md5", S3WireRequest.Md5(write.Body!)));
+        }
+    }
 
     private CompleteMultipartUploadRequest CompleteRequest(IReadOnlyList<string> etags)
     {
@@ -216,7 +197,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
         try
         {
             var found = await S3ObjectStore.HeadAsync(requests, fullKey, cancellationToken).ConfigureAwait(false);
-            if (found.Metadata[WriteIdName] == writeId)
+            if (found.WriteId == writeId)
             {
                 return;
             }
@@ -232,8 +213,7 @@ internal sealed class S3Upload(S3Requests requests, string fullKey, WriteConditi
     private WalRusException Taken(WalRusException? inner) =>
         new(ErrorCode.ObjectExists, $"'{fullKey}' already exists in bucket '{Options.Bucket}'.", null, inner);
 
-    /// <returns>Null where TLS protects the body and no hash is wanted.</returns>
-    private string? HashOf(ReadOnlyMemory<byte> content) => Options is { UsesTls: true, UnsignedPayloadOverHttps: true }
-        ? null
-        : Convert.ToHexString(SHA256.HashData(content.Span)).ToLowerInvariant();
+    private string HashOf(GrowingBuffer content) => Options is { UsesTls: true, UnsignedPayloadOverHttps: true }
+        ? S3Signature.UnsignedPayload
+        : S3WireRequest.Sha256(content);
 }

@@ -1,27 +1,22 @@
-using System.Buffers;
 using System.Runtime.ExceptionServices;
 using WalRus.Streaming;
 
 namespace WalRus.Storage.S3;
 
 /// <summary>
-/// Collects an object's bytes and sends them: up to one part as one PUT on completion, more as parts in the background
-/// while the next part's buffer fills.
+/// Collects an object's bytes and sends them: one that is small enough as one PUT on completion, a larger one as parts in
+/// the background while the next part fills.
 /// </summary>
 internal sealed class S3WriteStream : OutputStream
 {
-    /// <summary>Most documents fit in this, and need no part's buffer.</summary>
-    private const int SmallBytes = 64 * 1024;
-
     private readonly S3Upload upload;
     private readonly NativeBufferPool buffers;
     private readonly S3PartSizes sizes;
+    private readonly int singleBytes;
     private readonly SemaphoreSlim slots;
     private readonly CancellationTokenSource abandon = new();
     private readonly List<string> etags = [];
-    private byte[]? small = ArrayPool<byte>.Shared.Rent(SmallBytes);
-    private NativeBuffer? part;
-    private int filled;
+    private GrowingBuffer content;
     private volatile ExceptionDispatchInfo? failure;
     private bool completed;
     private bool disposed;
@@ -32,15 +27,17 @@ internal sealed class S3WriteStream : OutputStream
         this.buffers = buffers;
         var options = upload.Options;
 
-        // A part may take half the pool, so that two objects can always be written.
-        var largest = Math.Max(options.PartSizeBytes, Math.Min(options.MaxPartSizeBytes, buffers.BudgetBytes / 2));
-        sizes = new S3PartSizes(upload.NeedsOneRequest ? (int)largest : options.PartSizeBytes, (int)largest);
+        // Half the pool for one object at most, so that two can always be on their way.
+        var half = Math.Max(options.PartSizeBytes, WholeChunks(buffers.BudgetBytes / 2));
+        var wanted = upload.NeedsOneRequest ? options.MaxPartSizeBytes : options.SingleRequestBytes;
+        singleBytes = (int)Math.Clamp(WholeChunks(wanted), options.PartSizeBytes, half);
+        sizes = new S3PartSizes(options.PartSizeBytes, (int)Math.Min(WholeChunks(options.MaxPartSizeBytes), half));
         slots = new SemaphoreSlim(options.UploadConcurrency, options.UploadConcurrency);
+        content = buffers.OpenGrowing(singleBytes);
     }
 
-    private int Capacity => part?.SizeBytes ?? (small is null ? 0 : SmallBytes);
-
-    private Memory<byte> Content => part?.Memory ?? small;
+    /// <summary>How much the buffer takes before it is sent.</summary>
+    private int Limit => upload.HasBegun ? sizes.BytesOf(etags.Count + 1) : singleBytes;
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -48,14 +45,13 @@ internal sealed class S3WriteStream : OutputStream
         failure?.Throw();
         while (!buffer.IsEmpty)
         {
-            if (filled == Capacity)
+            if (content.Length == Limit)
             {
-                await MakeRoomAsync(cancellationToken).ConfigureAwait(false);
+                await SendFullAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            var count = Math.Min(buffer.Length, Capacity - filled);
-            buffer[..count].CopyTo(Content[filled..]);
-            filled += count;
+            var count = Math.Min(buffer.Length, Limit - content.Length);
+            await content.AppendAsync(buffer[..count], cancellationToken).ConfigureAwait(false);
             buffer = buffer[count..];
         }
     }
@@ -64,20 +60,21 @@ internal sealed class S3WriteStream : OutputStream
     {
         cancellationToken.ThrowIfCancellationRequested();
         failure?.Throw();
+        content.Seal();
         if (upload.HasBegun)
         {
-            await SendPartAsync(cancellationToken).ConfigureAwait(false);
+            await SendPartAsync(content, cancellationToken).ConfigureAwait(false);
             await AwaitPartsAsync(cancellationToken).ConfigureAwait(false);
             failure?.Throw();
             await upload.CompleteAsync(etags, cancellationToken).ConfigureAwait(false);
         }
         else
         {
-            await upload.PutAsync(Content[..filled], cancellationToken).ConfigureAwait(false);
+            await upload.PutAsync(content, cancellationToken).ConfigureAwait(false);
         }
 
         completed = true;
-        ReturnBuffers();
+        content.Dispose();
     }
 
     public override async ValueTask DisposeAsync()
@@ -90,7 +87,7 @@ internal sealed class S3WriteStream : OutputStream
                 await AbandonAsync().ConfigureAwait(false);
             }
 
-            ReturnBuffers();
+            content.Dispose();
             abandon.Dispose();
             slots.Dispose();
         }
@@ -109,34 +106,38 @@ internal sealed class S3WriteStream : OutputStream
         base.Dispose(disposing);
     }
 
-    /// <summary>The small buffer moves into a part's, a full part is sent and the next begun.</summary>
-    private async ValueTask MakeRoomAsync(CancellationToken cancellationToken)
+    /// <summary>Sends what has filled, cut into parts, and goes on with an empty buffer or with what is less than a part.</summary>
+    private async ValueTask SendFullAsync(CancellationToken cancellationToken)
     {
-        if (small is not null)
-        {
-            var first = await buffers.RentAsync(sizes.BytesOf(1), cancellationToken).ConfigureAwait(false);
-            small.AsSpan(0, filled).CopyTo(first.GetSpan());
-            ReturnSmall();
-            part = first;
-            return;
-        }
-
         if (!upload.HasBegun)
         {
             await upload.BeginAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        if (part is not null)
+        while (content.Length >= Limit)
         {
-            await SendPartAsync(cancellationToken).ConfigureAwait(false);
+            var part = content.TakeFirst(Limit);
+            try
+            {
+                await SendPartAsync(part, cancellationToken).ConfigureAwait(false);
+            }
+            catch
+            {
+                part.Dispose();
+                throw;
+            }
         }
 
-        part = await buffers.RentAsync(sizes.BytesOf(etags.Count + 1), cancellationToken).ConfigureAwait(false);
-        filled = 0;
+        if (content.Length == 0)
+        {
+            // The next part may be larger than those before.
+            content.Dispose();
+            content = buffers.OpenGrowing(Limit);
+        }
     }
 
     /// <summary>Hands the part to a task of its own, once fewer than the allowed number are under way.</summary>
-    private async ValueTask SendPartAsync(CancellationToken cancellationToken)
+    private async ValueTask SendPartAsync(GrowingBuffer part, CancellationToken cancellationToken)
     {
         if (etags.Count == S3PartSizes.MaxParts)
         {
@@ -153,8 +154,6 @@ internal sealed class S3WriteStream : OutputStream
             failure.Throw();
         }
 
-        var (ready, length) = (part!, filled);
-        (part, filled) = (null, 0);
         int number;
         lock (etags)
         {
@@ -162,16 +161,16 @@ internal sealed class S3WriteStream : OutputStream
             number = etags.Count;
         }
 
-        _ = RunPartAsync(number, ready, length);
+        _ = RunPartAsync(number, part);
     }
 
-    private async Task RunPartAsync(int number, NativeBuffer ready, int length)
+    private async Task RunPartAsync(int number, GrowingBuffer part)
     {
         // The writer goes on filling the next buffer: not even the hash is made on its thread.
         await Task.Yield();
         try
         {
-            var etag = await upload.PutPartAsync(number, ready.Memory[..length], abandon.Token).ConfigureAwait(false);
+            var etag = await upload.PutPartAsync(number, part, abandon.Token).ConfigureAwait(false);
             lock (etags)
             {
                 etags[number - 1] = etag;
@@ -184,7 +183,7 @@ internal sealed class S3WriteStream : OutputStream
         }
         finally
         {
-            ((IDisposable)ready).Dispose();
+            part.Dispose();
             slots.Release();
         }
     }
@@ -216,19 +215,5 @@ internal sealed class S3WriteStream : OutputStream
         await upload.AbortAsync().ConfigureAwait(false);
     }
 
-    private void ReturnBuffers()
-    {
-        ReturnSmall();
-        ((IDisposable?)part)?.Dispose();
-        part = null;
-    }
-
-    private void ReturnSmall()
-    {
-        if (small is not null)
-        {
-            ArrayPool<byte>.Shared.Return(small);
-            small = null;
-        }
-    }
+    private static long WholeChunks(long bytes) => bytes / GrowingBuffer.ChunkBytes * GrowingBuffer.ChunkBytes;
 }
