@@ -23,7 +23,7 @@ internal sealed class CompressingStream : OutputStream
         this.pool = pool;
         compressor = pool.Rent();
         compressor.Begin();
-        output = StreamBuffer.Rent();
+        output = compressor.NeedsLargeOutput ? StreamBuffer.RentLarge() : StreamBuffer.Rent();
     }
 
     private enum State
@@ -96,7 +96,7 @@ internal sealed class CompressingStream : OutputStream
     }
 
     private ValueTask MakeRoomAsync(CancellationToken cancellationToken) =>
-        StreamBuffer.SizeBytes - filled < compressor.OutputBytesNeeded ? FlushOutputAsync(cancellationToken) : default;
+        output.GetSpan().Length - filled < compressor.OutputBytesNeeded ? FlushOutputAsync(cancellationToken) : default;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask FlushOutputAsync(CancellationToken cancellationToken)

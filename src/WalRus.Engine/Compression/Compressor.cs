@@ -6,8 +6,11 @@ namespace WalRus.Compression;
 /// </summary>
 internal abstract class Compressor : IPooledContext
 {
-    /// <summary>How much free output each call needs, at most half a <see cref="Streaming.StreamBuffer"/>.</summary>
+    /// <summary>How much free output each call needs: at most half a buffer, or most of a large one.</summary>
     public virtual int OutputBytesNeeded => 1;
+
+    /// <summary>Whether the output is a large <see cref="Streaming.StreamBuffer"/>.</summary>
+    public virtual bool NeedsLargeOutput => false;
 
     /// <summary>Begins a stream, whatever happened before.</summary>
     public abstract void Begin();

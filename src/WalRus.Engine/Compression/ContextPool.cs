@@ -2,11 +2,11 @@ using System.Collections.Concurrent;
 
 namespace WalRus.Compression;
 
-/// <summary>Keeps a few native contexts between streams, so that a daemon's memory does not move with each segment.</summary>
+/// <summary>Keeps the native contexts of as many lanes as are usual between streams, so that a daemon's memory does not move with each segment.</summary>
 internal sealed class ContextPool<T>(Func<T> create)
     where T : class, IPooledContext
 {
-    private const int KeptAtMost = 4;
+    private const int KeptAtMost = 16;
     private readonly ConcurrentStack<T> kept = new();
     private int keptCount;
 

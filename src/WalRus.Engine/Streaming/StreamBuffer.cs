@@ -5,21 +5,27 @@ using System.Runtime.InteropServices;
 namespace WalRus.Streaming;
 
 /// <summary>
-/// The working buffer of one codec or encryption stream: 128 KiB of native memory. A rent never waits, since a stream
-/// that waited for the buffer of the stream behind it could wait for ever; how many exist follows from how many
-/// streams are open, which the lanes bound. A few given back are kept for the next streams.
+/// The working buffer of one codec or encryption stream: 128 KiB of native memory, or 320 KiB for a codec with large
+/// blocks. A rent never waits, since a stream that waited for the buffer of the stream behind it could wait for ever; how
+/// many exist follows from how many streams are open, which the lanes bound. A few given back are kept for the next streams.
 /// </summary>
 internal sealed unsafe class StreamBuffer : MemoryManager<byte>
 {
     public const int SizeBytes = 128 * 1024;
+    public const int LargeBytes = 320 * 1024;
+
+    private static readonly Shelf Usual = new(SizeBytes);
+    private static readonly Shelf Large = new(LargeBytes);
 
     private Block? block;
 
     private StreamBuffer(Block block) => this.block = block;
 
-    public static StreamBuffer Rent() => new(Block.Take());
+    public static StreamBuffer Rent() => new(Usual.Take());
 
-    public override Span<byte> GetSpan() => new((void*)Held.Pointer, SizeBytes);
+    public static StreamBuffer RentLarge() => new(Large.Take());
+
+    public override Span<byte> GetSpan() => new((void*)Held.Pointer, Held.Shelf.Bytes);
 
     public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)Held.Pointer + elementIndex);
 
@@ -30,7 +36,13 @@ internal sealed unsafe class StreamBuffer : MemoryManager<byte>
     /// <summary>Gives the buffer back. Wipe it first if it held what nobody else may see.</summary>
     public void Release() => Dispose(true);
 
-    protected override void Dispose(bool disposing) => Interlocked.Exchange(ref block, null)?.Give();
+    protected override void Dispose(bool disposing)
+    {
+        if (Interlocked.Exchange(ref block, null) is { } given)
+        {
+            given.Shelf.Give(given);
+        }
+    }
 
     private Block Held => block ?? throw new ObjectDisposedException(nameof(StreamBuffer));
 
@@ -38,40 +50,46 @@ internal sealed unsafe class StreamBuffer : MemoryManager<byte>
     /// The memory itself. Freed when it is collected, so that a stream nobody disposed loses nothing; a stream in use
     /// holds its buffer, so no span outlives it.
     /// </summary>
-    private sealed class Block
+    private sealed class Block(Shelf shelf)
     {
-        private const int KeptAtMost = 16;
-        private static readonly ConcurrentStack<Block> Kept = new();
-        private static int keptCount;
-
-        private Block() => Pointer = (nint)NativeMemory.Alloc(SizeBytes);
-
         ~Block() => NativeMemory.Free((void*)Pointer);
 
-        public nint Pointer { get; }
+        public nint Pointer { get; } = (nint)NativeMemory.Alloc((nuint)shelf.Bytes);
 
-        public static Block Take()
+        public Shelf Shelf => shelf;
+    }
+
+    /// <summary>Blocks of one size that are kept.</summary>
+    private sealed class Shelf(int bytes)
+    {
+        private const int KeptAtMost = 32;
+        private readonly ConcurrentStack<Block> kept = new();
+        private int keptCount;
+
+        public int Bytes => bytes;
+
+        public Block Take()
         {
-            if (!Kept.TryPop(out var block))
+            if (!kept.TryPop(out var block))
             {
-                return new Block();
+                return new Block(this);
             }
 
             Interlocked.Decrement(ref keptCount);
             return block;
         }
 
-        public void Give()
+        public void Give(Block block)
         {
             if (Interlocked.Increment(ref keptCount) <= KeptAtMost)
             {
-                Kept.Push(this);
+                kept.Push(block);
                 return;
             }
 
             Interlocked.Decrement(ref keptCount);
-            GC.SuppressFinalize(this);
-            NativeMemory.Free((void*)Pointer);
+            GC.SuppressFinalize(block);
+            NativeMemory.Free((void*)block.Pointer);
         }
     }
 }

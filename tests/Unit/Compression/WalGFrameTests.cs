@@ -11,7 +11,7 @@ public sealed class WalGFrameTests
         var stored = await WriteAsync(new Lz4Codec(), 100);
         Assert.Equal([0x04, 0x22, 0x4D, 0x18], stored[..4]);
         Assert.Equal(0x44, stored[4]);
-        Assert.Equal(0x40, stored[5]);
+        Assert.Equal(0x50, stored[5]);
     }
 
     [Fact]

@@ -78,7 +78,7 @@ public sealed class S3SettingsTests
         Assert.Null(options.DeleteVersions);
         Assert.Null(options.AdditionalHeaders);
         Assert.False(options.ForcePathStyle);
-        Assert.Equal((4, 15), (options.UploadConcurrency, options.Retry.MaxRetries));
+        Assert.Equal((2, 15), (options.UploadConcurrency, options.Retry.MaxRetries));
     }
 
     [Theory]

@@ -208,26 +208,6 @@ public sealed class S3ObjectStoreTests : IAsyncLifetime
         File.Delete(file);
     }
 
-    [Fact]
-    public async Task A_download_allocates_little_beside_the_callers_buffer()
-    {
-        await using var store = Store();
-        await store.PutAsync("x", Bytes(16 << 20));
-        var buffer = new byte[128 * 1024];
-        await ReadAsync();
-        var before = GC.GetTotalAllocatedBytes(precise: true);
-        await ReadAsync();
-        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 1 << 20);
-
-        async Task ReadAsync()
-        {
-            await using var stream = await store.OpenReadAsync(ObjectKey.Parse("x"), new ByteRange(0, null), Cancel);
-            while (await stream.ReadAsync(buffer, Cancel) > 0)
-            {
-            }
-        }
-    }
-
     private S3ObjectStore Store(Func<S3StoreOptions, S3StoreOptions>? change = null)
     {
         var options = bucket!.Options();

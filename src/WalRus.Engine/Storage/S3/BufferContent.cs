@@ -10,9 +10,6 @@ namespace WalRus.Storage.S3;
 /// </summary>
 internal sealed class BufferContent(GrowingBuffer buffer, StallGuard guard) : HttpContent
 {
-    /// <summary>Large enough to cost nothing, small enough that a slow line is seen to move.</summary>
-    private const int PieceBytes = 64 * 1024;
-
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
@@ -28,13 +25,8 @@ internal sealed class BufferContent(GrowingBuffer buffer, StallGuard guard) : Ht
         {
             for (var index = 0; index < buffer.ChunkCount; index++)
             {
-                for (var rest = buffer.ChunkAt(index); !rest.IsEmpty;)
-                {
-                    var piece = rest[..Math.Min(rest.Length, PieceBytes)];
-                    await stream.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
-                    guard.Moved();
-                    rest = rest[piece.Length..];
-                }
+                await stream.WriteAsync(buffer.ChunkAt(index), cancellationToken).ConfigureAwait(false);
+                guard.Moved();
             }
         }
         finally
