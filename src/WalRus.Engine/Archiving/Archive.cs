@@ -26,12 +26,12 @@ public sealed record Archive(IObjectStore Store, Codec Codec, IReadOnlyList<Code
         return ArchiveWriter.Create(fullKey, target, Codec, Crypter);
     }
 
-    /// <summary>Opens a data object by its full key; the codec follows from its extension (none or ".tar": not compressed).</summary>
+    /// <summary>Opens a data object by its full key; the codec follows from its extension (none or ".tar": not compressed). Damage is reported with the key.</summary>
     public async ValueTask<Stream> OpenReadAsync(ObjectKey fullKey, CancellationToken cancellationToken)
     {
         var codec = CodecOf(fullKey);
         var raw = await Store.OpenReadAsync(fullKey, null, cancellationToken).ConfigureAwait(false);
-        return Decode(raw, codec);
+        return new NamedObjectStream(Decode(raw, codec), fullKey);
     }
 
     /// <summary>

@@ -74,20 +74,8 @@ internal sealed class TarRounds(
     private async Task ExtractAsync(ObjectKey key, TarExtractor extractor, CancellationToken cancellationToken)
     {
         using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
-            await using var closing = source.ConfigureAwait(false);
-            await extractor.RunAsync(source, buffer.Memory, key.ToString(), cancellationToken).ConfigureAwait(false);
-        }
-        catch (WalRusException unnamed) when (unnamed.Code is ErrorCode.ObjectCorrupt or ErrorCode.DecryptionFailed
-            && !unnamed.Message.Contains(key.ToString(), StringComparison.Ordinal))
-        {
-            // Codecs and crypters see bytes only; the operator needs the object.
-            throw new WalRusException(unnamed.Code, $"'{key}': {unnamed.Message}", unnamed.Hint, unnamed)
-            {
-                IsTransient = unnamed.IsTransient,
-            };
-        }
+        var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
+        await using var closing = source.ConfigureAwait(false);
+        await extractor.RunAsync(source, buffer.Memory, key.ToString(), cancellationToken).ConfigureAwait(false);
     }
 }
