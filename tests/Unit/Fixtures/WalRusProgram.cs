@@ -113,7 +113,8 @@ internal static class WalRusProgram
         }
     }
 
-    private static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment) =>
+    /// <summary>Starts a command and leaves it running; the caller reads its streams.</summary>
+    public static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment) =>
         Start([Path], arguments, environment);
 
     private static Process Start(
