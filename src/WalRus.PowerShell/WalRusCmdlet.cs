@@ -47,19 +47,6 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     protected override void BeginProcessing() =>
         ConfigurationInForce = Configuration ?? (ConfigFile is null ? SessionDefault.Configuration : null);
 
-    /// <inheritdoc/>
-    protected override void EndProcessing()
-    {
-        if (engine is not null)
-        {
-            Run(async _ =>
-            {
-                await engine.DisposeAsync().ConfigureAwait(false);
-                return 0;
-            });
-        }
-    }
-
     /// <summary>The configuration in force: given, or the session's unless a file is named.</summary>
     internal WalRusConfiguration? ConfigurationInForce { get; private set; }
 
@@ -120,6 +107,9 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     {
         if (disposing)
         {
+            // Also after Ctrl+C: work has ended by then, and what the engine holds (buffers, the key, connections) goes at once.
+            engine?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            engine = null;
             stopping.Dispose();
         }
     }

@@ -4,6 +4,7 @@ BeforeDiscovery {
     $missing = -not (Get-Command New-BaseBackup, Restore-PgBackup -ErrorAction Ignore) -or -not (Find-PostgresBin)
     $ways = @(
         @{ Way = 'pwsh with the module'; Store = 'a folder' }
+        @{ Way = 'a script of pwsh -File'; Store = 'a folder' }
         @{ Way = 'the walrus executable'; Store = 'a folder' }
         @{ Way = 'pwsh with the module'; Store = 'a bucket' }
     )
@@ -39,6 +40,16 @@ Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$mis
         $archiveCommand, $restoreCommand = if ($Way -like '*executable') {
             "$Executable wal-push `"%p`""
             "-RestoreCommand '$Executable wal-fetch `"%f`" `"%p`"'"
+        }
+        elseif ($Way -like '*-File') {
+            # As about_WalRus has them; a space in their folder, which the shell must not split at.
+            $scripts = Join-Path $TestDrive 'two words'
+            $null = New-Item -ItemType Directory $scripts -Force
+            "`$ErrorActionPreference = 'Stop'`nImport-Module '$ModulePath'`n`$null = Push-WalSegment `$args[0]" | Set-Content "$scripts/archive.ps1"
+            "`$ErrorActionPreference = 'Stop'`nImport-Module '$ModulePath'`n`$null = Restore-WalSegment `$args[0] `$args[1]" | Set-Content "$scripts/restore.ps1"
+            if ($RunsAsRoot) { & chmod -R a+rX $TestDrive (Split-Path $TestDrive) }
+            "$Pwsh -NoProfile -NonInteractive -File `"$scripts/archive.ps1`" `"%p`""
+            "-RestoreCommand '$Pwsh -NoProfile -NonInteractive -File `"$scripts/restore.ps1`" `"%f`" `"%p`"'"
         }
         else {
             "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`""

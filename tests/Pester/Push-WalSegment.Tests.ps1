@@ -16,7 +16,7 @@ Describe 'Push-WalSegment' {
     Context 'what it emits' {
         It 'is one typed object a segment, of the declared output type' {
             $result = Push-WalSegment $segment -Setting $archive
-            $result.GetType().FullName | Should -BeExactly 'WalRus.Wal.WalPushResult'
+            $result.GetType().FullName | Should -BeExactly 'WalRus.Cmdlets.PgArchivedWal'
             (Get-Command Push-WalSegment).OutputType.Type | Should -Be $result.GetType()
             $result.Name | Should -BeExactly '000000010000000000000001'
             $result.Path | Should -BeExactly $segment
@@ -45,6 +45,7 @@ Describe 'Push-WalSegment' {
             $warnings | Should -BeNullOrEmpty
             ($json | ConvertFrom-Json).State | Should -BeExactly 'Uploaded'
             ($json | ConvertFrom-Json).BytesIn | Should -Be 1MB
+            ($json | ConvertFrom-Json).Key | Should -BeExactly $result.Key
         }
 
         It 'prints as a table of readable sizes' {
@@ -167,7 +168,7 @@ Describe 'Push-WalSegment' {
         It 'reads wal-g''s configuration file' {
             $file = Join-Path $TestDrive 'walg.json'
             @{ WALG_FILE_PREFIX = $archive.WALG_FILE_PREFIX; WALG_COMPRESSION_METHOD = 'brotli' } | ConvertTo-Json | Set-Content $file
-            (Push-WalSegment $segment -ConfigFile $file).Key.ToString() | Should -BeExactly 'wal_005/000000010000000000000001.br'
+            (Push-WalSegment $segment -ConfigFile $file).Key | Should -BeExactly 'wal_005/000000010000000000000001.br'
         }
 
         It 'puts -Setting above the environment' {

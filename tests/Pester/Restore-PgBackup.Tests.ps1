@@ -108,6 +108,17 @@ Describe 'Restore-PgBackup' -Skip:$missing {
         finally { Remove-Item env:WALG_FILE_PREFIX }
     }
 
+    It 'completes timelines and actions' {
+        $null = New-WalRusConfiguration $server.Archive -AsDefault
+        try {
+            $line = 'Restore-PgBackup /tmp/x -TargetTimeline '
+            (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'latest', 'current', '1'
+            $line = 'Restore-PgBackup /tmp/x -TargetAction P'
+            (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'Pause', 'Promote'
+        }
+        finally { Clear-WalRusConfiguration }
+    }
+
     It 'stops within a second at Ctrl+C and leaves no data directory that a server would start on' {
         $slow = $setting + @{ WALG_NETWORK_RATE_LIMIT = '200000' }
         $stopped = Stop-RunningPipeline { param($d, $s) Restore-PgBackup $d -Setting $s } $to, $slow -Started { Test-Path "$to/base" }

@@ -19,7 +19,7 @@ Describe 'Restore-WalSegment' {
         It 'is one typed object a file, of the declared output type' {
             $file = Join-Path $to 'RECOVERYXLOG'
             $result = Restore-WalSegment $names[0] $file -Setting $archive
-            $result.GetType().FullName | Should -BeExactly 'WalRus.Wal.WalFetchResult'
+            $result.GetType().FullName | Should -BeExactly 'WalRus.Cmdlets.PgRestoredWal'
             (Get-Command Restore-WalSegment).OutputType.Type | Should -Be $result.GetType()
             $result.Name | Should -BeExactly $names[0]
             $result.Destination | Should -BeExactly $file

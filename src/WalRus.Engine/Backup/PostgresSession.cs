@@ -196,12 +196,22 @@ internal sealed class PostgresSession : IAsyncDisposable
         var where = $"PostgreSQL at {endpoint}";
         NpgsqlDataSource? source = null;
         NpgsqlConnection? connection = null;
+        var opening = Task.CompletedTask;
         try
         {
             source = CreateSource(settings, endpoint, database ?? settings.Database);
             connection = source.CreateConnection();
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            opening = connection.OpenAsync(cancellationToken);
+
+            // The driver does not look at the token while it waits for the answer to its request for TLS.
+            await opening.WaitAsync(cancellationToken).ConfigureAwait(false);
             return new PostgresSession(source, connection, where);
+        }
+        catch (OperationCanceledException) when (!opening.IsCompleted)
+        {
+            // It ends by its own deadline; nobody waits for that.
+            _ = AbandonAsync(opening, connection!, source!);
+            throw;
         }
         catch (Exception failure)
         {
@@ -218,6 +228,13 @@ internal sealed class PostgresSession : IAsyncDisposable
             cancellationToken.ThrowIfCancellationRequested();
             throw PostgresFailure.IsOfServer(failure) ? PostgresFailure.WhileConnecting(failure, where) : failure;
         }
+    }
+
+    private static async Task AbandonAsync(Task opening, NpgsqlConnection connection, NpgsqlDataSource source)
+    {
+        await opening.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await connection.DisposeAsync().ConfigureAwait(false);
+        await source.DisposeAsync().ConfigureAwait(false);
     }
 
     private static NpgsqlDataSource CreateSource(

@@ -9,7 +9,7 @@ namespace WalRus.Cmdlets;
 /// archive. Each is reported as Uploaded or AlreadyArchived once it is durable.</para>
 /// </summary>
 [Cmdlet(VerbsCommon.Push, "WalSegment", SupportsShouldProcess = true)]
-[OutputType(typeof(WalPushResult))]
+[OutputType(typeof(PgArchivedWal))]
 public sealed class PushWalSegmentCommand : WalRusCmdlet
 {
     /// <summary>The files, PostgreSQL's %p. Relative to the current location.</summary>
@@ -36,7 +36,7 @@ public sealed class PushWalSegmentCommand : WalRusCmdlet
                 out var result);
             if (pushed)
             {
-                WriteObject(result);
+                WriteObject(PgArchivedWal.From(result!));
             }
         }
     }

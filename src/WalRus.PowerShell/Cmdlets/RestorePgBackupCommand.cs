@@ -58,6 +58,7 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
 
     /// <summary>The timeline to recover along: latest, current, or a number.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(TimelineCompleter))]
     [ValidatePattern("^(latest|current|[0-9]+)$")]
     public string? TargetTimeline { get; set; }
 

@@ -9,7 +9,7 @@ namespace WalRus.Cmdlets;
 /// checked and durable. A file the archive does not hold is the error WalSegmentNotFound.</para>
 /// </summary>
 [Cmdlet(VerbsData.Restore, "WalSegment", SupportsShouldProcess = true)]
-[OutputType(typeof(WalFetchResult))]
+[OutputType(typeof(PgRestoredWal))]
 public sealed class RestoreWalSegmentCommand : WalRusCmdlet
 {
     /// <summary>The file's name, PostgreSQL's %f.</summary>
@@ -41,7 +41,7 @@ public sealed class RestoreWalSegmentCommand : WalRusCmdlet
                 out var result);
             if (restored)
             {
-                WriteObject(result);
+                WriteObject(PgRestoredWal.From(result!));
             }
         }
     }
