@@ -159,7 +159,7 @@ class Bench:
             if before:
                 before()
             archiver = int(backlog.sql("select pid from pg_stat_activity where backend_type = 'archiver'"))
-            with Sampler(watch or archiver, backlog.remaining, f"{watch}") as sampler:
+            with Sampler(watch or archiver, backlog.remaining, without=archiver) as sampler:
                 started = time.monotonic()
                 backlog.sql("alter system set archive_command = $c$" + command + "$c$")
                 backlog.sql("select pg_reload_conf()")
@@ -300,12 +300,12 @@ class Bench:
                     rows = []
                     for _ in range(self.options.repeat):
                         with S3() as s3:
-                            run([proxy, "start", "9590", s3.endpoint.split("//")[1], f"latency={milliseconds // 2}"])
+                            run([proxy, "start", "9690", s3.endpoint.split("//")[1], f"latency={milliseconds // 2}"])
                             try:
-                                s3.endpoint = "http://127.0.0.1:9590"
+                                s3.endpoint = "http://127.0.0.1:9690"
                                 rows.append(self.daemon("s3", codec, lanes, s3))
                             finally:
-                                run([proxy, "stop", "9590"])
+                                run([proxy, "stop", "9690"])
                     speeds[milliseconds] = self.mib / medians(rows)[0]
                 table.append([codec, lanes, speeds[0], speeds[30], speeds[30] / speeds[0]])
         print(f"\nS3 behind a proxy, {self.backlog.count} ready segments\n")
@@ -338,7 +338,7 @@ class Daemon:
     """The daemon over one data directory, and a client that asks as PostgreSQL does: one segment, then wait."""
 
     def __init__(self, bench, data, settings, owned=False):
-        self.path = bench.work / "run" / "walrus.sock"
+        self.path = bench.work / "run" / ("postgres.sock" if owned else "walrus.sock")
         command = [str(WALRUS), "daemon", str(self.path)]
         environment = settings | {"PGDATA": str(data)}
         self.process = subprocess.Popen(as_postgres(command) if owned else command, env=environment, stderr=sys.stderr)

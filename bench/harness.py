@@ -74,7 +74,7 @@ def run(command, **options):
 class S3:
     """Real S3: Ceph's gateway of tests/servers, on ports of its own. Started anew for each use: it keeps objects in memory."""
 
-    def __init__(self, gib=12, port=9580):
+    def __init__(self, gib=12, port=9680):
         self.script = TOP / "tests" / "servers" / "s3.sh"
         self.environment = {**os.environ, "WALRUS_S3_PORT": str(port), "WALRUS_S3_BYTES": str(gib << 30)}
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -108,11 +108,11 @@ class Sampler:
     """Memory and CPU of processes and all below them, at 10 Hz: peaks for the result, one line a second for the curve.
 
     roots is a process id, or a text: then every process whose command line holds it counts (a tool that goes into the
-    background is nobody's child any more).
+    background is nobody's child any more). without is a process whose memory is not the tool's: the server's archiver.
     """
 
-    def __init__(self, roots, backlog=lambda: 0, name=""):
-        self.roots, self.backlog, self.name = roots, backlog, name
+    def __init__(self, roots, backlog=lambda: 0, name="", without=None):
+        self.roots, self.backlog, self.name, self.without = roots, backlog, name, without
         self.rss = self.vm = self.cpu_seconds = 0.0
         self.gone = {}
         self.curve = []
@@ -138,8 +138,9 @@ class Sampler:
             try:
                 status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
                 fields = {line.split(":")[0]: line.split(":")[1].split()[0] for line in status.splitlines() if " kB" in line}
-                total += int(fields.get("VmRSS", 0)) / 1024
-                self.vm = max(self.vm, int(fields.get("VmPeak", 0)) / 1024)
+                if pid != self.without:
+                    total += int(fields.get("VmRSS", 0)) / 1024
+                    self.vm = max(self.vm, int(fields.get("VmPeak", 0)) / 1024)
                 if len(tree) == 1:
                     self.rss = max(self.rss, int(fields.get("VmHWM", 0)) / 1024)
                 stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
