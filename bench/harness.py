@@ -141,7 +141,7 @@ class Sampler:
                 if pid != self.without:
                     total += int(fields.get("VmRSS", 0)) / 1024
                     self.vm = max(self.vm, int(fields.get("VmPeak", 0)) / 1024)
-                if len(tree) == 1:
+                if tree == [self.roots]:
                     self.rss = max(self.rss, int(fields.get("VmHWM", 0)) / 1024)
                 stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
                 # Own user and system time, and that of children that have ended: the kernel adds them to their parent.
@@ -192,22 +192,23 @@ class Sampler:
             beat += 1
 
 
-def timed(command, environment=None, quiet=True):
-    """One command: (wall seconds, CPU seconds, peak RSS MB, VmPeak MB). RSS is the kernel's own maximum, not a sample."""
-    started = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command], env=environment,
-                               stdout=subprocess.DEVNULL if quiet else None, stderr=subprocess.PIPE)
-    errors = []
-    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)
-    reader.start()
-    with Sampler(process.pid) as sampler:
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-    reader.join()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{errors[0].decode()[-2000:]}")
-    return wall, usage.ru_utime + usage.ru_stime, max(usage.ru_maxrss / 1024, sampler.rss), sampler.vm
+def timed(command, environment=None):
+    """One command: (wall seconds, CPU seconds, peak RSS MB, VmPeak MB). RSS is the kernel's own maximum, not a sample.
+
+    Through time(1): what a process was before it became the command counts as its memory, and this interpreter is large.
+    """
+    with tempfile.NamedTemporaryFile("r") as report, tempfile.TemporaryFile() as errors:
+        started = time.monotonic()
+        process = subprocess.Popen(["/usr/bin/time", "-q", "-f", "%U %S %M", "-o", report.name, *map(str, command)], env=environment,
+                                   stdout=subprocess.DEVNULL, stderr=errors)
+        with Sampler(process.pid, without=process.pid) as sampler:
+            process.wait()
+            wall = time.monotonic() - started
+        if process.returncode != 0:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{errors.read().decode()[-2000:]}")
+        user, system, kilobytes = map(float, report.read().split()[-3:])
+        return wall, user + system, max(kilobytes / 1024, sampler.rss), sampler.vm
 
 
 def medians(rows):

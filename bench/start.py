@@ -14,23 +14,19 @@ import time
 from pathlib import Path
 
 from archive import Backlog, Bench, Daemon
-from harness import TOP, WALRUS, machine, need, print_table, say, workspace, write_csv
+from harness import TOP, WALRUS, machine, medians, need, print_table, say, timed, workspace, write_csv
 
 
-def cost(command, environment, repeat, before=lambda: None):
-    """(median ms, mean ms, peak RSS MB)."""
-    walls, most = [], 0
+def cost(command, environment, repeat):
+    """[median ms, mean ms, peak RSS MB]."""
+    command, walls = [str(part) for part in command], []
     for _ in range(repeat):
-        before()
         started = time.perf_counter()
-        process = subprocess.Popen([str(part) for part in command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
+        code = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
         walls.append((time.perf_counter() - started) * 1000)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{command} ended with {process.returncode}")
-        most = max(most, usage.ru_maxrss / 1024)
-    return [statistics.median(walls), statistics.mean(walls), most]
+        if code:
+            raise RuntimeError(f"{' '.join(command)} ended with {code}")
+    return [statistics.median(walls), statistics.mean(walls), medians([timed(command, environment)[2:3] for _ in range(5)])[0]]
 
 
 def main():
