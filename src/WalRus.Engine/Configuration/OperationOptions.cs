@@ -24,6 +24,7 @@ internal static class OperationOptions
     public static WalFetchOptions WalFetch(WalRusSettings settings) => new()
     {
         DownloadConcurrency = settings.Integer(SettingCatalog.DownloadConcurrency),
+        PrefetchBytes = settings.Bytes(SettingCatalog.PrefetchBytes),
         PrefetchFolder = settings.Text(SettingCatalog.PrefetchDir),
         SegmentSize = SegmentSize(settings),
         Deadline = settings.Duration(SettingCatalog.WalFetchTimeout),

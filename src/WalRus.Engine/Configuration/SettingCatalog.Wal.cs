@@ -23,6 +23,9 @@ public static partial class SettingCatalog
     public static Setting PrefetchDir { get; } =
         FilePath(SettingGroup.Wal, "WALG_PREFETCH_DIR", "where prefetched segments wait; beside the destination when not set").Supported();
 
+    public static Setting PrefetchBytes { get; } =
+        Bytes(SettingGroup.Wal, "WALRUS_PREFETCH_BYTES", "disk space that prefetched segments may take", "1GiB").Supported();
+
     /// <summary>A power of two of MiB; <see cref="WalRusSettings"/> checks that.</summary>
     public static Setting WalSize { get; } =
         Integer(SettingGroup.Wal, "WALG_PG_WAL_SIZE", "WAL segment size in MiB; read from the segment when not set", null, 1, 1024).Supported();

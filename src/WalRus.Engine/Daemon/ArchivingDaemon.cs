@@ -84,7 +84,9 @@ public sealed class ArchivingDaemon : IDaemonOperations, IAsyncDisposable
         lock (retiring)
         {
             retiring.RemoveAll(task => task.IsCompleted);
-            retiring.Add(RetireAsync(before));
+
+            // Nothing waits for this, so it may take what a push may take.
+            retiring.Add(before.RetireAsync(before.Archive.Patience.PushTimeout));
         }
     }
 
@@ -163,11 +165,7 @@ public sealed class ArchivingDaemon : IDaemonOperations, IAsyncDisposable
     /// <summary>Takes no more requests, answers those under way, and ends. Safe to call again.</summary>
     public Task StopAsync() => stopped ??= EndAsync();
 
-    public async ValueTask DisposeAsync()
-    {
-        await StopAsync().ConfigureAwait(false);
-        session.Dispose();
-    }
+    public ValueTask DisposeAsync() => new(StopAsync());
 
     async ValueTask<DaemonReply> IDaemonOperations.PushAsync(string argument, CancellationToken cancellationToken)
     {
@@ -283,12 +281,5 @@ public sealed class ArchivingDaemon : IDaemonOperations, IAsyncDisposable
 
         await Task.WhenAll(earlier).ConfigureAwait(false);
         log.DaemonStopped(figures.Read().Archived);
-    }
-
-    private static async Task RetireAsync(DaemonSession before)
-    {
-        // Nothing waits for this, so it may take what a push may take.
-        await before.RetireAsync(before.Archive.Patience.PushTimeout).ConfigureAwait(false);
-        before.Dispose();
     }
 }

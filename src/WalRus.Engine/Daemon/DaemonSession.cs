@@ -3,19 +3,20 @@ using WalRus.Wal;
 namespace WalRus.Daemon;
 
 /// <summary>One archive at work, from a start or reload to the next; released when the last request on it has ended.</summary>
-internal sealed class DaemonSession : IDisposable
+internal sealed class DaemonSession
 {
     private readonly object gate = new();
     private readonly TaskCompletionSource free = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource ending = new();
+    private readonly LookAheadFetcher fetcher;
     private int requests;
     private bool isRetired;
-    private int isPrefetching;
 
     public DaemonSession(DaemonArchive archive, DaemonFigures figures, IEventLog log)
     {
         Archive = archive;
         Uploader = new LookAheadUploader(archive.Push, archive.Patience, figures, log);
+        fetcher = new LookAheadFetcher(
+            archive.Fetch, archive.Prefetch, archive.FetchOptions, new LookAheadFetchOptions { Time = archive.Patience.Time }, log);
     }
 
     public DaemonArchive Archive { get; }
@@ -44,16 +45,9 @@ internal sealed class DaemonSession : IDisposable
         }
     }
 
-    /// <summary>Brings a file, and then in the background those that follow it.</summary>
-    public async Task FetchAsync(string name, string destination, CancellationToken cancellationToken)
-    {
-        var fetched = await Archive.Fetch
-            .RunAsync(new WalFetchRequest { Name = name, Destination = destination }, cancellationToken).ConfigureAwait(false);
-        if (WalPrefetch.Follows(name, Archive.FetchOptions) && Interlocked.Exchange(ref isPrefetching, 1) == 0)
-        {
-            _ = Task.Run(() => PrefetchAsync(fetched), CancellationToken.None);
-        }
-    }
+    /// <summary>Brings a file, and in the background those that follow it.</summary>
+    public Task<WalFetchResult> FetchAsync(string name, string destination, CancellationToken cancellationToken) =>
+        fetcher.FetchAsync(name, destination, cancellationToken);
 
     /// <summary>Takes no new request, finishes those under way, then releases the archive.</summary>
     /// <param name="drainLimit">How long uploads that nobody waits for may go on.</param>
@@ -68,36 +62,12 @@ internal sealed class DaemonSession : IDisposable
             }
         }
 
-        await ending.CancelAsync().ConfigureAwait(false);
+        // Nobody will ask for what was fetched ahead; a request under way fetches for itself.
+        await fetcher.DisposeAsync().ConfigureAwait(false);
         await Uploader.DrainAsync(drainLimit).ConfigureAwait(false);
 
         // Every request has a deadline, so this ends.
         await free.Task.ConfigureAwait(false);
         await Archive.ReleaseAsync().ConfigureAwait(false);
-    }
-
-    public void Dispose() => ending.Dispose();
-
-    private async Task PrefetchAsync(WalFetchResult fetched)
-    {
-        if (!TryEnter())
-        {
-            return;
-        }
-
-        try
-        {
-            await Archive.Prefetch
-                .RunAsync(fetched.Name, fetched.Destination, fetched.SegmentSize, ending.Token).ConfigureAwait(false);
-        }
-        catch (Exception failure) when (failure is WalRusException or IOException or UnauthorizedAccessException or OperationCanceledException)
-        {
-            // Each segment is fetched when it is asked for, and then the failure is told.
-        }
-        finally
-        {
-            Volatile.Write(ref isPrefetching, 0);
-            Leave();
-        }
     }
 }

@@ -21,7 +21,10 @@ internal sealed class PrefetchFolder(string baseFolder)
     }
 
     /// <summary>Removes what lies before the asked segment: replay never goes back.</summary>
-    public void RemoveBefore(WalFileName asked)
+    public void RemoveBefore(WalFileName asked) => RemoveWhere(segment => segment < asked);
+
+    /// <summary>Removes the segments, complete and on their way, for which the condition holds.</summary>
+    public void RemoveWhere(Func<WalFileName, bool> condition)
     {
         foreach (var folder in (string[])[ready, running])
         {
@@ -35,7 +38,7 @@ internal sealed class PrefetchFolder(string baseFolder)
                 // Temporary names of ours start with the segment's name.
                 var name = Path.GetFileName(path);
                 if (name.Length >= WalFileName.Length && WalFileName.TryParse(name[..WalFileName.Length], out var segment)
-                    && segment < asked)
+                    && condition(segment))
                 {
                     File.Delete(path);
                 }

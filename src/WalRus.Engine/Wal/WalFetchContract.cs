@@ -9,6 +9,12 @@ public sealed record WalFetchOptions
     /// <summary><c>WALG_DOWNLOAD_CONCURRENCY</c>: segments prefetched after the asked one; 1 means none.</summary>
     public int DownloadConcurrency { get; init; } = 10;
 
+    /// <summary>
+    /// <c>WALRUS_PREFETCH_BYTES</c>: the disk space prefetched segments may take, those on their way included; fewer are
+    /// prefetched where they are large.
+    /// </summary>
+    public long PrefetchBytes { get; init; } = 1L << 30;
+
     /// <summary><c>WALG_PREFETCH_DIR</c>; null for the folder of the destination.</summary>
     public string? PrefetchFolder { get; init; }
 
@@ -16,6 +22,10 @@ public sealed record WalFetchOptions
     public WalSegmentSize? SegmentSize { get; init; }
 
     public TimeSpan Deadline { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How many segments after the asked one are prefetched.</summary>
+    internal int SegmentsAhead(WalSegmentSize size) =>
+        DownloadConcurrency > 1 ? (int)Math.Min(DownloadConcurrency, PrefetchBytes / size.Bytes) : 0;
 }
 
 /// <summary>One file to bring back.</summary>

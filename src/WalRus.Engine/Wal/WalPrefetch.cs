@@ -11,7 +11,7 @@ namespace WalRus.Wal;
 public sealed class WalPrefetch
 {
     /// <summary>More at a time only share the same link and processor.</summary>
-    private const int MaxLanes = 4;
+    internal const int MaxLanes = 4;
 
     private readonly WalFetchOptions options;
     private readonly WalDownload download;
@@ -50,7 +50,7 @@ public sealed class WalPrefetch
             MaxDegreeOfParallelism = Math.Min(MaxLanes, options.DownloadConcurrency),
             CancellationToken = CancellationToken.None,
         };
-        var following = Enumerable.Range(1, options.DownloadConcurrency).Select(step => asked.Next(size, (ulong)step));
+        var following = Enumerable.Range(1, options.SegmentsAhead(size)).Select(step => asked.Next(size, (ulong)step));
         await Parallel.ForEachAsync(following, parallel, async (segment, _) =>
         {
             if (endReached.IsCancellationRequested)
@@ -60,8 +60,8 @@ public sealed class WalPrefetch
 
             switch (await BringAsync(segment, folder, limit.Token).ConfigureAwait(false))
             {
-                case Outcome.Brought: Interlocked.Increment(ref brought); break;
-                case Outcome.NotInArchive: await endReached.CancelAsync().ConfigureAwait(false); break;
+                case PrefetchOutcome.Brought: Interlocked.Increment(ref brought); break;
+                case PrefetchOutcome.NotInArchive: await endReached.CancelAsync().ConfigureAwait(false); break;
                 default: break;
             }
         }).ConfigureAwait(false);
@@ -69,20 +69,15 @@ public sealed class WalPrefetch
         return brought;
     }
 
-    private enum Outcome
-    {
-        Brought,
-        Skipped,
-        NotInArchive,
-    }
-
-    private async ValueTask<Outcome> BringAsync(WalFileName segment, PrefetchFolder folder, CancellationToken cancellationToken)
+    /// <summary>Brings one segment into the folder. Whatever goes wrong is logged and leaves nothing.</summary>
+    internal async ValueTask<PrefetchOutcome> BringAsync(
+        WalFileName segment, PrefetchFolder folder, CancellationToken cancellationToken)
     {
         var file = WalFile.Parse(segment.ToString());
         var running = folder.RunningPath(file.Name);
         if (File.Exists(folder.ReadyPath(file.Name)) || Claim(running) is not { } target)
         {
-            return Outcome.Skipped;
+            return PrefetchOutcome.Skipped;
         }
 
         try
@@ -92,20 +87,21 @@ public sealed class WalPrefetch
                 var found = await download.FindAsync(file, cancellationToken).ConfigureAwait(false);
                 if (found is null)
                 {
-                    return Outcome.NotInArchive;
+                    return PrefetchOutcome.NotInArchive;
                 }
 
                 await download.WriteAsync(file, found.Key, target, null, cancellationToken).ConfigureAwait(false);
             }
 
             File.Move(running, folder.ReadyPath(file.Name), overwrite: true);
-            return Outcome.Brought;
+            return PrefetchOutcome.Brought;
         }
-        catch (Exception failure) when (failure is WalRusException or IOException or OperationCanceledException)
+        catch (Exception failure) when (
+            failure is WalRusException or IOException or UnauthorizedAccessException or OperationCanceledException)
         {
             // Fetching the segment itself will meet the same failure and report it to PostgreSQL.
             log.PrefetchFailed(file.Name, failure.Message);
-            return Outcome.Skipped;
+            return PrefetchOutcome.Failed;
         }
         finally
         {
@@ -133,4 +129,17 @@ public sealed class WalPrefetch
             return null;
         }
     }
+}
+
+/// <summary>What came of prefetching one segment.</summary>
+internal enum PrefetchOutcome
+{
+    Brought,
+
+    /// <summary>It is there already, or somebody else is at it.</summary>
+    Skipped,
+    NotInArchive,
+
+    /// <summary>The store or the disk failed, or it was cancelled.</summary>
+    Failed,
 }
