@@ -14,11 +14,13 @@ internal sealed class DaemonConnection(Socket peer, IDaemonOperations operations
     private byte[] received = new byte[UsualRequestBytes];
     private int length;
     private int isSilent = 1;
+    private int isGivenUp;
 
     /// <summary>Closes the connection unless a request of it is being answered, or has begun to come.</summary>
+    /// <returns>True once: it gives its place to one other connection.</returns>
     public bool CloseIfSilent()
     {
-        if (Volatile.Read(ref isSilent) == 0)
+        if (Volatile.Read(ref isSilent) == 0 || Interlocked.Exchange(ref isGivenUp, 1) != 0)
         {
             return false;
         }
