@@ -17,6 +17,7 @@
         'Push-WalSegment'
         'Restore-PgBackup'
         'Restore-WalSegment'
+        'Test-PgBackup'
         'Test-WalRusConfiguration'
     )
     FunctionsToExport    = @()
@@ -27,12 +28,14 @@
     FormatsToProcess     = @(
         'Format/Backup.Format.ps1xml'
         'Format/Configuration.Format.ps1xml'
+        'Format/Drill.Format.ps1xml'
         'Format/Restore.Format.ps1xml'
         'Format/Wal.Format.ps1xml'
     )
     TypesToProcess       = @(
         'Types/Backup.Types.ps1xml'
         'Types/Configuration.Types.ps1xml'
+        'Types/Drill.Types.ps1xml'
         'Types/Restore.Types.ps1xml'
         'Types/Time.Types.ps1xml'
         'Types/Wal.Types.ps1xml'

@@ -82,6 +82,29 @@ internal sealed class PipelinePump : IEventLog, IProgress<TransferProgress>, IDi
         return running.GetAwaiter().GetResult();
     }
 
+    /// <summary>Runs something on the pipeline's thread, such as a user's script block, and waits for what it gives.</summary>
+    public Task<T> InvokeAsync<T>(Func<T> work, CancellationToken cancellationToken)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(_ =>
+        {
+            try
+            {
+                done.SetResult(work());
+            }
+            catch (PipelineStoppedException)
+            {
+                done.SetCanceled(CancellationToken.None);
+                throw;
+            }
+            catch (Exception failure)
+            {
+                done.SetException(failure);
+            }
+        });
+        return done.Task.WaitAsync(cancellationToken);
+    }
+
     public void Dispose() => queue.Dispose();
 
     private static void WriteTo(Cmdlet cmdlet, in LogEvent entry)

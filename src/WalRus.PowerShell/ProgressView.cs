@@ -8,12 +8,20 @@ internal sealed class ProgressView(string cmdletName)
 {
     private readonly int activityId = cmdletName.GetHashCode(StringComparison.Ordinal) & 0xFFFF;
     private readonly Stopwatch watch = Stopwatch.StartNew();
+    private string activity = "";
 
     public bool IsShown { get; private set; }
 
     public ProgressRecord Record(in TransferProgress value)
     {
         IsShown = true;
+        if (value.Activity != activity)
+        {
+            // Each step has a speed of its own.
+            activity = value.Activity;
+            watch.Restart();
+        }
+
         var speed = value.BytesDone / Math.Max(watch.Elapsed.TotalSeconds, 0.001);
         var record = new ProgressRecord(activityId, value.Activity, Status(value, speed))
         {
@@ -30,7 +38,8 @@ internal sealed class ProgressView(string cmdletName)
 
     public ProgressRecord Completed() => new(activityId, cmdletName, "Done") { RecordType = ProgressRecordType.Completed };
 
-    private static string Status(in TransferProgress value, double speed) =>
-        (value.BytesTotal is { } total ? $"{ByteText.Of(value.BytesDone)} of {ByteText.Of(total)}" : ByteText.Of(value.BytesDone))
+    private static string Status(in TransferProgress value, double speed) => value is { BytesDone: 0, BytesTotal: null }
+        ? value.CurrentItem ?? "Working"
+        : (value.BytesTotal is { } total ? $"{ByteText.Of(value.BytesDone)} of {ByteText.Of(total)}" : ByteText.Of(value.BytesDone))
         + $", {ByteText.Of((long)speed)}/s";
 }

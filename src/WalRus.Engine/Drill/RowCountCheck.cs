@@ -87,7 +87,7 @@ internal sealed class RowCountCheck(
                 var name = $"{database}.{table}";
                 if (baseline is not null ? baseline.ContainsKey(name) : counts.Count < MaxTables)
                 {
-                    progress?.Report(new TransferProgress("Drill: counting rows", name, counts.Count, null));
+                    progress?.Report(new TransferProgress("Drill: counting rows", name, 0, null));
                     counts[name] = await session.QueryRowAsync(
                         new PostgresStatement($"Counting {name}", $"SELECT count(*) FROM ONLY {table}") { Limit = null },
                         row => row.GetInt64(0),

@@ -142,7 +142,7 @@ internal sealed class StructureCheck(PostgresConnectionSettings connection, bool
             {
                 last = oid;
                 total++;
-                progress?.Report(new TransferProgress("Drill: amcheck", $"{database}.{name}", indexCount + heapCount + total, null));
+                progress?.Report(new TransferProgress("Drill: amcheck", $"{database}.{name}", 0, null));
                 await OneAsync(database, name, check, oid, cancellationToken).ConfigureAwait(false);
             }
         }

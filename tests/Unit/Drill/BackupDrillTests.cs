@@ -131,7 +131,7 @@ public sealed partial class BackupDrillTests(DrillFixture fixture) : IClassFixtu
         File.Delete(SegmentAfter(archive, fixture.Sound));
 
         var result = await fixture.RunAsync(
-            fixture.Request(fixture.Sound) with { Target = new RecoveryTarget { Name = "here" } }, archive);
+            fixture.Request(fixture.Sound) with { Target = new RecoveryTarget { Time = fixture.Moment } }, archive);
 
         AssertFailed(result, DrillPhaseName.Recover);
         Assert.Contains("recovery ended before configured recovery target was reached", result.FirstFailure!.Message, StringComparison.Ordinal);
@@ -145,7 +145,7 @@ public sealed partial class BackupDrillTests(DrillFixture fixture) : IClassFixtu
         Flip(segment);
 
         var result = await fixture.RunAsync(
-            fixture.Request(fixture.Sound) with { Target = new RecoveryTarget { Name = "here" } }, archive);
+            fixture.Request(fixture.Sound) with { Target = new RecoveryTarget { Time = fixture.Moment } }, archive);
 
         AssertFailed(result, DrillPhaseName.Recover);
         Assert.Equal(ErrorCode.ObjectCorrupt, result.FirstFailure!.Code);

@@ -25,6 +25,9 @@ public sealed class DrillFixture : IAsyncLifetime
     /// <summary>The backup with the damaged page.</summary>
     public string Damaged { get; private set; } = "";
 
+    /// <summary>When the restore point "here" had just been made.</summary>
+    public DateTimeOffset Moment { get; private set; }
+
     public string ArchiveFolder => folder["archive"];
 
     /// <summary>A folder that the server's account may pass through.</summary>
@@ -73,6 +76,7 @@ public sealed class DrillFixture : IAsyncLifetime
         await Cluster.ExecuteAsync("BEGIN; INSERT INTO orders SELECT 4000; PREPARE TRANSACTION 'open'", "shop");
         await Cluster.ExecuteAsync("INSERT INTO orders SELECT 5000; DELETE FROM elsewhere WHERE id > 900", "shop");
         await Cluster.ExecuteAsync("SELECT pg_create_restore_point('here')");
+        Moment = await Cluster.ScalarAsync<DateTime>("SELECT clock_timestamp()");
         await Cluster.ExecuteAsync("COMMIT PREPARED 'open'", "shop");
         await Cluster.ExecuteAsync("DROP TABLE elsewhere", "shop");
         await Cluster.SwitchWalAsync();
