@@ -26,6 +26,7 @@ internal sealed class DrillWalSource : IAsyncDisposable
     private readonly Dictionary<string, Task<Answer>> running = [];
     private readonly HashSet<ulong> given = [];
     private Task serving = Task.CompletedTask;
+    private bool isDisposed;
 
     /// <param name="expectedBytes">For progress: what replay will ask for, about.</param>
     public DrillWalSource(
@@ -69,6 +70,12 @@ internal sealed class DrillWalSource : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (isDisposed)
+        {
+            return;
+        }
+
+        isDisposed = true;
         await stop.CancelAsync().ConfigureAwait(false);
         await serving.ConfigureAwait(false);
         await Task.WhenAll(running.Values).ConfigureAwait(false);
@@ -100,6 +107,20 @@ internal sealed class DrillWalSource : IAsyncDisposable
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
             Failure = DurableFile.Translate(failed, space.Wal);
+            SendAway();
+        }
+    }
+
+    /// <summary>Nobody answers any more: without the folder of wishes a waiting script ends, and recovery with it.</summary>
+    private void SendAway()
+    {
+        try
+        {
+            Directory.Delete(Wish, recursive: true);
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            // Then the drill's own time limit ends it.
         }
     }
 
@@ -122,8 +143,11 @@ internal sealed class DrillWalSource : IAsyncDisposable
         }
         else
         {
+            // Made elsewhere and moved: the script removes an answer the moment it sees it.
             Failure ??= answer.Failure;
-            space.WriteFile(Path.Combine(Folder(answer.Kind), name), "");
+            var made = Path.Combine(Incoming, $"{name}.answer");
+            space.WriteFile(made, "");
+            File.Move(made, Path.Combine(Folder(answer.Kind), name), overwrite: true);
         }
     }
 
