@@ -81,9 +81,13 @@ internal static class SecretVault
         setting == SettingCatalog.AwsSecretAccessKey ? SettingCatalog.AwsAccessKeyId
         : setting == SettingCatalog.PgPassword ? SettingCatalog.PgUser : null;
 
+    /// <summary>The vault's own words: -ErrorAction Stop puts PowerShell's before them.</summary>
+    private static string Reason(Exception failure) =>
+        failure is IContainsErrorRecord { ErrorRecord.Exception: { } own } ? own.Message : failure.Message;
+
     private static WalRusException NotThere(string name, string? vault, Exception? failure) => new(
         ErrorCode.SettingMissing,
-        $"{Command} has no secret '{name}'{(vault is null ? "" : $" in the vault '{vault}'")}{(failure is null ? "." : $": {failure.Message}")}",
+        $"{Command} has no secret '{name}'{(vault is null ? "" : $" in the vault '{vault}'")}{(failure is null ? "." : $": {Reason(failure)}")}",
         "Get-SecretInfo lists the secrets there are; Unlock-SecretVault opens a vault that asks for a password.",
         failure);
 }
