@@ -1,5 +1,6 @@
 BeforeDiscovery {
     . $PSScriptRoot/Common.ps1
+    $topics = Get-ChildItem (Join-Path $ModuleFolder 'en-US') -Filter about_*.help.txt | ForEach-Object { @{ Topic = $_.Name -replace '\.help\.txt$' } }
     $commands = @(Get-Command -Module WalRus | ForEach-Object { @{ Command = $_.Name } })
 }
 
@@ -70,8 +71,16 @@ Describe 'Help of <Command>' -ForEach $commands {
     }
 }
 
-Describe 'about_WalRus' {
-    It 'is found' {
-        Get-Help about_WalRus | Out-String | Should -Match 'archive_command'
+Describe '<Topic>' -ForEach $topics {
+    BeforeAll {
+        $text = Get-Content (Join-Path $ModuleFolder 'en-US' "$Topic.help.txt") -Raw
+    }
+
+    It 'is found by Get-Help' {
+        Get-Help $Topic | Out-String | Should -Match ([regex]::Escape($Topic))
+    }
+
+    It 'has a topic, a short description, a long one, and what to see also' {
+        $text | Should -Match "(?s)^TOPIC\r?\n    $Topic\r?\n.*\nSHORT DESCRIPTION\r?\n    \S.*\nLONG DESCRIPTION\r?\n.*\nSEE ALSO\r?\n    \S"
     }
 }
