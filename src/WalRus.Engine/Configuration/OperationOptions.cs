@@ -21,6 +21,18 @@ internal static class OperationOptions
         Deadline = settings.Duration(SettingCatalog.WalPushTimeout),
     };
 
+    /// <summary>
+    /// Memory for what is on its way to a store. A lane's segment is 2 to 8 MB compressed, and while some lanes compress
+    /// others send: this much keeps a fast link busy. Where nothing may be overwritten, each lane must be able to claim a
+    /// whole segment for one request, and two lanes at a time.
+    /// </summary>
+    public static long BufferBudget(WalRusSettings settings)
+    {
+        var least = settings.Boolean(SettingCatalog.PreventWalOverwrite) ? 40L << 20 : 12L << 20;
+        return settings.BytesOrNull(SettingCatalog.BufferBudget)
+            ?? Math.Clamp((6L + (2L * settings.Integer(SettingCatalog.UploadConcurrency))) << 20, least, 64L << 20);
+    }
+
     public static WalFetchOptions WalFetch(WalRusSettings settings) => new()
     {
         DownloadConcurrency = settings.Integer(SettingCatalog.DownloadConcurrency),

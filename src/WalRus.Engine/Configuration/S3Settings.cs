@@ -135,13 +135,8 @@ internal static class S3Settings
         return key.Length == CustomerKeyBytes ? key : throw WalRusSettings.Invalid(value, "32 bytes, or base64 of 32 bytes");
     }
 
-    /// <summary>A part is one rented buffer, and another must be able to fill meanwhile.</summary>
-    private static int MaxPartSize(WalRusSettings settings)
-    {
-        var half = settings.Bytes(SettingCatalog.BufferBudget) / 2;
-        var asked = settings.BytesOrNull(SettingCatalog.S3MaxPartSize) ?? UsualMaxPartBytes;
-        return (int)Math.Clamp(Math.Min(asked, half), S3StoreOptions.SmallestPartBytes, int.MaxValue);
-    }
+    private static int MaxPartSize(WalRusSettings settings) => (int)Math.Clamp(
+        settings.BytesOrNull(SettingCatalog.S3MaxPartSize) ?? UsualMaxPartBytes, S3StoreOptions.SmallestPartBytes, 1 << 30);
 
     /// <summary>True for an address that no name can stand before: an IP address, or a host without a dot (localhost, minio).</summary>
     private static bool HasNoSubdomains(string? endpoint)

@@ -52,8 +52,9 @@ public static partial class SettingCatalog
     public static Setting LogFormat { get; } =
         Choice(General, "WALRUS_LOG_FORMAT", "log lines as text, or one JSON object each", "text", "text", "json").Supported();
 
+    /// <summary>Not set: 6 MiB and 2 MiB for each of the parallel uploads, at most 64 MiB (<see cref="OperationOptions.BufferBudget"/>).</summary>
     public static Setting BufferBudget { get; } =
-        Bytes(General, "WALRUS_BUFFER_BUDGET", "memory of all data buffers together", "64MiB", 8L << 20, 64L << 30).Supported();
+        Bytes(General, "WALRUS_BUFFER_BUDGET", "memory of all uploads' buffers together", null, 8L << 20, 64L << 30).Supported();
 
     public static Setting StoreTimeout { get; } =
         Duration(General, "WALRUS_STORE_TIMEOUT", "how long a request to the store may stand still", "60s").Supported();

@@ -75,7 +75,7 @@ public sealed class WalRusEngine : IAsyncDisposable
             || used == group);
         SayUnknown(settings, log);
         var codec = OperationOptions.Codec(settings);
-        var buffers = new NativeBufferPool(settings.Bytes(SettingCatalog.BufferBudget));
+        var buffers = new NativeBufferPool(OperationOptions.BufferBudget(settings));
         Crypter? crypter = null;
         try
         {

@@ -11,7 +11,8 @@ internal sealed class GrowthClaim(int claimBytes)
 /// <summary>
 /// Says who may hold how much memory, a step at a time, so that all together hold no more than a total. A step is given
 /// only while all that have begun could still grow to their claims one after the other (Dijkstra's banker), so lanes can
-/// never each hold a part of what the others wait for.
+/// never each hold a part of what the others wait for. A claim above the total is one that seldom is used up: it passes the
+/// total only while nobody else holds anything, and two of them never begin together.
 /// </summary>
 internal sealed class GrowthBudget(long totalBytes, int stepBytes)
 {
@@ -127,7 +128,7 @@ internal sealed class GrowthBudget(long totalBytes, int stepBytes)
         var free = totalBytes - heldBytes - stepBytes;
         if (free < 0)
         {
-            return false;
+            return claim.ClaimBytes > totalBytes && holders.TrueForAll(other => other == claim);
         }
 
         var held = claim.HeldBytes + stepBytes;
@@ -142,11 +143,12 @@ internal sealed class GrowthBudget(long totalBytes, int stepBytes)
         }
 
         order.Sort(static (one, two) => one.Need.CompareTo(two.Need));
-        foreach (var (need, has) in order)
+        for (var next = 0; next < order.Count; next++)
         {
+            var (need, has) = order[next];
             if (need > free)
             {
-                return false;
+                return next == order.Count - 1 && need + has > totalBytes;
             }
 
             free += has;

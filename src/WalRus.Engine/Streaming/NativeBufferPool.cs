@@ -23,7 +23,7 @@ public sealed class NativeBufferPool : IDisposable
     private long rentedBytes;
     private bool disposed;
 
-    /// <param name="budgetBytes">The most bytes of all growing buffers; one of them may not claim more.</param>
+    /// <param name="budgetBytes">The most bytes of all growing buffers together; only one that is alone may pass it.</param>
     public NativeBufferPool(long budgetBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(budgetBytes);
@@ -58,14 +58,13 @@ public sealed class NativeBufferPool : IDisposable
     }
 
     /// <summary>Begins a buffer that takes memory as it fills.</summary>
-    /// <param name="claimBytes">The most it will ever hold, rounded up to whole chunks.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The claim passes the budget: it could never be met.</exception>
+    /// <param name="claimBytes">
+    /// The most it will ever hold, rounded up to whole chunks. More than the budget is given while no other buffer holds any.
+    /// </param>
     public GrowingBuffer OpenGrowing(int claimBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(claimBytes);
         var chunks = ((claimBytes - 1) / GrowingBuffer.ChunkBytes) + 1;
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(
-            (long)chunks * GrowingBuffer.ChunkBytes, BudgetBytes, nameof(claimBytes));
         return new GrowingBuffer(this, new GrowthClaim(chunks * GrowingBuffer.ChunkBytes));
     }
 

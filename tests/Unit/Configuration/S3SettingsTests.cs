@@ -141,9 +141,20 @@ public sealed class S3SettingsTests
     public void A_web_identity_takes_the_place_of_the_role() =>
         Assert.Null(Read(("AWS_ROLE_ARN", "arn"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")).RoleArn);
 
-    [Fact]
-    public void Parts_never_pass_half_of_the_buffers() =>
-        Assert.Equal(8 << 20, Read(("WALRUS_BUFFER_BUDGET", "16MiB"), ("S3_MAX_PART_SIZE", "100MiB")).MaxPartSizeBytes);
+    [Theory]
+    [InlineData(null, null, 38 << 20)]
+    [InlineData("4", null, 14 << 20)]
+    [InlineData("1", null, 12 << 20)]
+    [InlineData("1024", null, 64 << 20)]
+    [InlineData("4", "9MiB", 9 << 20)]
+    public async Task Buffers_are_as_large_as_the_parallel_uploads_want_unless_told(string? uploads, string? budget, long expected)
+    {
+        await using var engine = WalRusEngine.Open(
+            Sources.FromEnvironment(
+                ("WALG_FILE_PREFIX", "/not/there"), ("WALG_UPLOAD_CONCURRENCY", uploads ?? ""), ("WALRUS_BUFFER_BUDGET", budget ?? "")),
+            NullEventLog.Instance);
+        Assert.Equal(expected, engine.Buffers.BudgetBytes);
+    }
 
     [Fact]
     public async Task The_engine_opens_an_s3_store_without_touching_the_network()

@@ -90,6 +90,45 @@ public sealed class GrowthBudgetTests
     }
 
     [Fact]
+    public async Task A_claim_above_the_budget_passes_it_alone()
+    {
+        using var pool = new NativeBufferPool(4 * Chunk);
+        using var large = pool.OpenGrowing(6 * Chunk);
+        var small = pool.OpenGrowing(2 * Chunk);
+        await small.AppendAsync(new byte[Chunk], Cancel);
+        await large.AppendAsync(new byte[2 * Chunk], Cancel);
+        var waiting = large.AppendAsync(new byte[4 * Chunk], Cancel).AsTask();
+
+        // The small one can still be filled, and only when it has ended is the budget passed.
+        await small.AppendAsync(new byte[Chunk], Cancel);
+        await Task.Delay(50, Cancel);
+        Assert.False(waiting.IsCompleted);
+        small.Dispose();
+        await waiting;
+        Assert.Equal(6 * Chunk, pool.RentedBytes);
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(32)]
+    public async Task Lanes_with_claims_above_the_budget_go_one_after_the_other_and_all_end(int lanes)
+    {
+        using var pool = new NativeBufferPool(4 * Chunk);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(Enumerable.Range(0, lanes).Select(lane => Task.Run(async () =>
+        {
+            using var buffer = pool.OpenGrowing((lane % 3 == 0 ? 2 : 7) * Chunk);
+            for (var chunk = 0; chunk < (lane % 3 == 0 ? 2 : 7); chunk++)
+            {
+                await buffer.AppendAsync(new byte[Chunk], limit.Token);
+                await Task.Yield();
+            }
+        })));
+        Assert.Equal(0, pool.RentedBytes);
+    }
+
+    [Fact]
     public async Task A_wait_that_is_cancelled_takes_nothing()
     {
         using var pool = new NativeBufferPool(2 * Chunk);

@@ -20,9 +20,4 @@ internal static class S3Keyspace
         key = default;
         return fullKey.StartsWith(prefix, StringComparison.Ordinal) && ObjectKey.TryParse(fullKey[prefix.Length..], out key);
     }
-
-    /// <summary>The SDK gives UTC times with or without saying so.</summary>
-    public static DateTimeOffset Utc(DateTime? time) => time is { } given
-        ? new DateTimeOffset(given.Kind == DateTimeKind.Local ? given.ToUniversalTime() : DateTime.SpecifyKind(given, DateTimeKind.Utc))
-        : default;
 }

@@ -1,4 +1,5 @@
-using Amazon.S3.Model;
+using System.Text;
+using System.Xml;
 
 namespace WalRus.Storage.S3;
 
@@ -28,64 +29,86 @@ internal sealed class S3Listing
 
     public async ValueTask<IEnumerable<ListEntry>> NextPageAsync(CancellationToken cancellationToken)
     {
-        var (objects, folders) = Options.ListV1
-            ? await PageV1Async(cancellationToken).ConfigureAwait(false)
-            : await PageV2Async(cancellationToken).ConfigureAwait(false);
-        return Entries(objects ?? [], folders ?? []);
-    }
-
-    private async ValueTask<(List<S3Object>?, List<string>?)> PageV2Async(CancellationToken cancellationToken)
-    {
+        var list = new S3WireRequest { Method = HttpMethod.Get, Key = "", Query = Query() };
         var page = await requests.SendAsync(
             Operation(),
-            one => one.Client.ListObjectsV2Async(
-                new ListObjectsV2Request
-                {
-                    BucketName = Options.Bucket,
-                    Prefix = prefix,
-                    Delimiter = request.Recursive ? null : Delimiter,
-                    StartAfter = startAfter,
-                    ContinuationToken = marker,
-                },
-                one.Token),
-            cancellationToken).ConfigureAwait(false);
-        marker = page.NextContinuationToken;
-        HasMore = page.IsTruncated == true && marker is { Length: > 0 };
-        return (page.S3Objects, page.CommonPrefixes);
-    }
-
-    private async ValueTask<(List<S3Object>?, List<string>?)> PageV1Async(CancellationToken cancellationToken)
-    {
-        var page = await requests.SendAsync(
-            Operation(),
-            one => one.Client.ListObjectsAsync(
-                new ListObjectsRequest
-                {
-                    BucketName = Options.Bucket,
-                    Prefix = prefix,
-                    Delimiter = request.Recursive ? null : Delimiter,
-                    Marker = marker,
-                },
-                one.Token),
-            cancellationToken).ConfigureAwait(false);
-        marker = page.NextMarker;
-        HasMore = page.IsTruncated == true && marker is { Length: > 0 };
-        return (page.S3Objects, page.CommonPrefixes);
-    }
-
-    private IEnumerable<ListEntry> Entries(List<S3Object> objects, List<string> folders)
-    {
-        foreach (var found in objects)
-        {
-            if (IsWanted(found.Key, out var key))
+            async one =>
             {
-                yield return new ListEntry(key, IsFolder: false, found.Size ?? 0, S3Keyspace.Utc(found.LastModified));
+                using var answer = await one.SendAsync(list).ConfigureAwait(false);
+                return await ReadAsync(answer, one).ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
+        marker = page.Next;
+        HasMore = page.IsTruncated && marker is { Length: > 0 };
+        return Entries(page);
+    }
+
+    private async Task<S3ListPage> ReadAsync(HttpResponseMessage answer, S3Try one)
+    {
+        try
+        {
+            var body = await answer.Content.ReadAsStreamAsync(one.Token).ConfigureAwait(false);
+
+            // The reader has no token: closing what it reads from ends it.
+            using var end = one.Token.UnsafeRegister(static state => ((IDisposable)state!).Dispose(), answer);
+            return await S3ListPage.ReadAsync(body, one.Guard).ConfigureAwait(false);
+        }
+        catch (XmlException garbled)
+        {
+            throw new WalRusException(
+                ErrorCode.StoreFailed,
+                $"{Operation()} failed: the server's answer cannot be read: {garbled.Message}",
+                "Check that AWS_ENDPOINT is an S3 server and that nothing between changes its answers.",
+                garbled) { IsTransient = true };
+        }
+    }
+
+    /// <summary>In the order of the names, as the signature wants it.</summary>
+    private string Query()
+    {
+        var query = new StringBuilder();
+        if (!Options.ListV1)
+        {
+            Add("continuation-token", marker);
+        }
+
+        Add("delimiter", request.Recursive ? null : Delimiter);
+        if (Options.ListV1)
+        {
+            Add("marker", marker);
+        }
+        else
+        {
+            Add("list-type", "2");
+        }
+
+        Add("prefix", prefix);
+        Add("start-after", Options.ListV1 ? null : startAfter);
+        return query.ToString();
+
+        void Add(string name, string? value)
+        {
+            if (!string.IsNullOrEmpty(value))
+            {
+                query.Append(query.Length == 0 ? "" : "&").Append(name).Append('=')
+                    .Append(S3Signature.Encode(value, keepSlashes: false));
+            }
+        }
+    }
+
+    private IEnumerable<ListEntry> Entries(S3ListPage page)
+    {
+        foreach (var (name, size, modified) in page.Objects)
+        {
+            if (IsWanted(name, out var key))
+            {
+                yield return new ListEntry(key, IsFolder: false, size, modified);
             }
         }
 
-        foreach (var found in folders)
+        foreach (var name in page.Folders)
         {
-            if (IsWanted(found.EndsWith('/') ? found[..^1] : found, out var key))
+            if (IsWanted(name.EndsWith('/') ? name[..^1] : name, out var key))
             {
                 yield return new ListEntry(key, IsFolder: true, 0, default);
             }

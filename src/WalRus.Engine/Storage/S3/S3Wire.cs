@@ -5,8 +5,8 @@ using WalRus.Streaming;
 namespace WalRus.Storage.S3;
 
 /// <summary>
-/// Sends the requests that carry an object's bytes, signed here: the SDK takes ten times the CPU and a hundred times the
-/// allocations for them. All others are the SDK's.
+/// Sends the requests that archiving and restoring repeat (bytes, facts, listings), signed here: the SDK takes ten times
+/// the CPU and a hundred times the allocations for them. All others are the SDK's.
 /// </summary>
 /// <param name="options">Where and how.</param>
 /// <param name="http">The connections, which the SDK's client uses too.</param>
@@ -100,7 +100,7 @@ internal sealed class S3Wire(
     }
 }
 
-/// <summary>A request for one object.</summary>
+/// <summary>A request for one object or, without a key, for the bucket.</summary>
 internal sealed class S3WireRequest
 {
     public required HttpMethod Method { get; init; }

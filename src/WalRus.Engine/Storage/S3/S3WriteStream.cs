@@ -27,11 +27,11 @@ internal sealed class S3WriteStream : OutputStream
         this.buffers = buffers;
         var options = upload.Options;
 
-        // Half the pool for one object at most, so that two can always be on their way.
-        var half = Math.Max(options.PartSizeBytes, WholeChunks(buffers.BudgetBytes / 2));
-        var wanted = upload.NeedsOneRequest ? options.MaxPartSizeBytes : options.SingleRequestBytes;
-        singleBytes = (int)Math.Clamp(WholeChunks(wanted), options.PartSizeBytes, half);
-        sizes = new S3PartSizes(options.PartSizeBytes, (int)Math.Min(WholeChunks(options.MaxPartSizeBytes), half));
+        // A single request that must hold everything may pass the pool's budget, alone (GrowthBudget); others need not.
+        singleBytes = Math.Max(options.PartSizeBytes, upload.NeedsOneRequest
+            ? WholeChunks(options.MaxPartSizeBytes)
+            : WholeChunks(Math.Min(options.SingleRequestBytes, buffers.BudgetBytes)));
+        sizes = new S3PartSizes(options.PartSizeBytes, WholeChunks(options.MaxPartSizeBytes));
         slots = new SemaphoreSlim(options.UploadConcurrency, options.UploadConcurrency);
         content = buffers.OpenGrowing(singleBytes);
     }
@@ -215,5 +215,5 @@ internal sealed class S3WriteStream : OutputStream
         await upload.AbortAsync().ConfigureAwait(false);
     }
 
-    private static long WholeChunks(long bytes) => bytes / GrowingBuffer.ChunkBytes * GrowingBuffer.ChunkBytes;
+    private static int WholeChunks(long bytes) => (int)(bytes / GrowingBuffer.ChunkBytes * GrowingBuffer.ChunkBytes);
 }
