@@ -10,8 +10,10 @@
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
         'Clear-WalRusConfiguration'
+        'Find-PgRecoveryPoint'
         'Get-BackupList'
         'Get-WalRusConfiguration'
+        'Measure-PgRecovery'
         'New-BaseBackup'
         'New-WalRusConfiguration'
         'Push-WalSegment'
@@ -29,6 +31,7 @@
         'Format/Backup.Format.ps1xml'
         'Format/Configuration.Format.ps1xml'
         'Format/Drill.Format.ps1xml'
+        'Format/Recovery.Format.ps1xml'
         'Format/Restore.Format.ps1xml'
         'Format/Wal.Format.ps1xml'
     )
@@ -36,6 +39,7 @@
         'Types/Backup.Types.ps1xml'
         'Types/Configuration.Types.ps1xml'
         'Types/Drill.Types.ps1xml'
+        'Types/Recovery.Types.ps1xml'
         'Types/Restore.Types.ps1xml'
         'Types/Time.Types.ps1xml'
         'Types/Wal.Types.ps1xml'

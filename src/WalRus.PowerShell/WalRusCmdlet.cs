@@ -11,6 +11,7 @@ namespace WalRus.Cmdlets;
 public abstract class WalRusCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource stopping = new();
+    private readonly PipelineLog log = new();
     private WalRusEngine? engine;
     private IReadOnlyDictionary<string, string>? secrets;
 
@@ -56,7 +57,7 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     /// <summary>The engine these settings describe; built on first use. A setting that is wrong ends the cmdlet.</summary>
     internal WalRusEngine Engine(PipelinePump pump)
     {
-        return engine ??= Open(pump);
+        return engine ??= WalRusEngine.Open(LoadSettings(), log);
     }
 
     /// <summary>The settings in force. Secrets by name are looked up once a cmdlet, on the pipeline's thread.</summary>
@@ -69,6 +70,7 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     {
         secrets ??= ConfigurationInForce is { } configuration ? SecretVault.Resolve(configuration) : new Dictionary<string, string>();
         using var pump = new PipelinePump(MyInvocation.MyCommand.Name);
+        log.LeadTo(pump);
         return pump.Run(this, () => work(pump));
     }
 
@@ -99,6 +101,35 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
         }
     }
 
+    /// <summary>
+    /// Hands over what the engine finds as it finds it, on the pipeline's thread. Ends early when <paramref name="write"/>
+    /// returns false or the pipeline has enough.
+    /// </summary>
+    /// <returns>False when it failed; that is then a non-terminating error about <paramref name="target"/>.</returns>
+    internal bool TryStream<T>(object? target, Func<PipelinePump, IAsyncEnumerable<T>> find, Func<T, bool> write)
+    {
+        AsyncBatches<T>? batches = null;
+        try
+        {
+            while (TryRun(
+                target,
+                pump => (batches ??= new AsyncBatches<T>(find(pump), StopToken)).NextAsync(),
+                out var batch))
+            {
+                if (batch is null || !batch.All(write))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+        finally
+        {
+            batches?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
+    }
+
     /// <summary>A path as the session means it: relative to its location, "~" and drives resolved.</summary>
     protected string ResolvePath(string path) => GetUnresolvedProviderPathFromPSPath(path);
 
@@ -122,6 +153,4 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
             or ErrorCode.StoreCredentialsExpired or ErrorCode.NativeLibraryMissing or ErrorCode.EncryptionKeyInvalid
             or ErrorCode.EncryptionKeyMissing or ErrorCode.EncryptionToolMissing,
     };
-
-    private WalRusEngine Open(PipelinePump pump) => WalRusEngine.Open(LoadSettings(), pump);
 }

@@ -26,10 +26,21 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
     public string Destination { get; set; } = "";
 
     /// <summary>The backup to start from; without it the newest that ends before the target is chosen.</summary>
-    [Parameter(Position = 1, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = "Latest", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = "Time", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = "Lsn", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = "Name", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = "Xid", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = "Immediate", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(BackupNameCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Name { get; set; }
+
+    /// <summary>A moment that Find-PgRecoveryPoint found, or a timeline that Measure-PgRecovery measured: recover to just behind it.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "Point", ValueFromPipeline = true)]
+    [ReceivedRecoveryPoint]
+    [ValidateNotNull]
+    public PgRecoveryPoint? RecoveryPoint { get; set; }
 
     /// <summary>Recover to this time.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "Time")]
@@ -126,7 +137,7 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
         }
     }
 
-    private RecoveryTarget Target => new()
+    private RecoveryTarget Target => ParameterSetName == "Point" ? TargetOf(RecoveryPoint!) : new()
     {
         Time = ParameterSetName == "Time" ? TargetTime : null,
         Lsn = ParameterSetName == "Lsn" ? Lsn.Parse(TargetLsn) : null,
@@ -135,6 +146,18 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
         Immediate = TargetImmediate,
         Inclusive = !Exclusive,
         Timeline = TargetTimeline,
+    };
+
+    /// <summary>A backup's own end can be reached from that backup only.</summary>
+    private string? StartName => RecoveryPoint is { TargetImmediate: true } point ? point.Name : Name;
+
+    /// <summary>By position, which is exact: two restore points may have one name.</summary>
+    private RecoveryTarget TargetOf(PgRecoveryPoint point) => new()
+    {
+        Lsn = point.TargetLsn is { } lsn ? Lsn.Parse(lsn) : null,
+        Immediate = point.TargetImmediate,
+        Inclusive = !Exclusive,
+        Timeline = TargetTimeline ?? point.TargetTimeline,
     };
 
     /// <summary>The backup, and with recovery the plan that it belongs to. Files alone need no WAL.</summary>
@@ -147,7 +170,7 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
         }
 
         var plan = await engine.CreateRecoveryPlanner()
-            .RunAsync(new RecoveryPlanRequest { Target = Target, BackupName = Name }, StopToken).ConfigureAwait(false);
+            .RunAsync(new RecoveryPlanRequest { Target = Target, BackupName = StartName }, StopToken).ConfigureAwait(false);
         return (plan.Backup, plan);
     }
 
@@ -184,7 +207,7 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
                 new TablespaceTarget(entry.Key.ToString()!, ResolvePath(entry.Value!.ToString()!)))];
     }
 
-    private static string Describe(
+    private string Describe(
         (BackupDetail Backup, RecoveryPlan? Plan) choice, string destination, RecoverySettings? recovery)
     {
         var (backup, plan) = choice;
@@ -197,7 +220,11 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
         {
             text.AppendLine(culture, $"Replay WAL from {plan.FirstSegment} to {plan.LastSegment}: {plan.SegmentCount} segments "
                 + $"on timeline {string.Join(" > ", plan.Timelines)}.");
-            if (plan.Stop is { } stop)
+            if (RecoveryPoint is { Kind.Length: > 0 } point)
+            {
+                text.AppendLine(culture, $"Stop behind {point}, {point.Time?.LocalDateTime:G}.");
+            }
+            else if (plan.Stop is { } stop)
             {
                 var what = stop.Kind == WalFactKind.RestorePoint ? $"restore point '{stop.Name}'"
                     : $"the {(stop.IsCommit ? "commit" : "abort")} of transaction {stop.Xid}";
