@@ -3,7 +3,9 @@ BeforeDiscovery {
     . $PSScriptRoot/Common.ps1
     # Arguments for a call that would change something or wait for the store, were it let. D is a folder of the test's own.
     $calls = @{
+        'Find-PgRecoveryPoint' = { @{} }
         'Get-BackupList' = { @{} }
+        'Measure-PgRecovery' = { @{} }
         'New-BaseBackup' = { @{ DataDirectory = $D } }
         'Push-WalSegment' = { @{ Path = New-WalSegment $D } }
         'Restore-PgBackup' = { @{ Destination = "$D/new"; TargetImmediate = $true } }

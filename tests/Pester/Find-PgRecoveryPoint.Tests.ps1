@@ -143,18 +143,4 @@ Describe 'Find-PgRecoveryPoint in <Store>' -ForEach $stores -Skip:$missing {
         { Find-PgRecoveryPoint -Setting @{ WALG_FILE_PREFIX = (Join-Path $TestDrive 'nowhere') } } |
             Should -Throw -ErrorId 'StoreNotFound,WalRus.Cmdlets.FindPgRecoveryPointCommand'
     }
-
-    It 'stops within a second at Ctrl+C' {
-        $slow = $setting + @{ WALG_NETWORK_RATE_LIMIT = '20000' }
-        $mark = Join-Path $TestDrive ([guid]::NewGuid().ToString('N'))
-        $stopped = Stop-RunningPipeline {
-            param($s, $mark)
-            Set-Content $mark 'x'
-            Start-Sleep -Milliseconds 300
-            Find-PgRecoveryPoint -Setting $s
-        } $slow, $mark -Started { (Test-Path $mark) -and ((Get-Date) - (Get-Item $mark).LastWriteTime).TotalMilliseconds -gt 1000 }
-        $stopped.RanToItsEnd | Should -BeFalse
-        $stopped.StopTime.TotalSeconds | Should -BeLessThan 1
-        $stopped.Errors | Should -BeNullOrEmpty
-    }
 }
