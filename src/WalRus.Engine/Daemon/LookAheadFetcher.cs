@@ -69,7 +69,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
         Expect(segment);
         try
         {
-            var fetched = await fetch.RunAsync(request, cancellationToken).ConfigureAwait(false);
+            var fetched = await FetchAsync(request, cancellationToken).ConfigureAwait(false);
             Follow(segment, fetched);
             return fetched;
         }
@@ -78,6 +78,36 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
             Miss(segment);
             throw;
         }
+    }
+
+    /// <summary>What waits for later must not keep out what is needed now.</summary>
+    private async Task<WalFetchResult> FetchAsync(WalFetchRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await fetch.RunAsync(request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException full) when (full.Code == ErrorCode.DiskFull && Volatile.Read(ref window) is not null)
+        {
+            await MakeRoomAsync().ConfigureAwait(false);
+            return await fetch.RunAsync(request, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Gives up all that was fetched ahead, until the next tick.</summary>
+    private async Task MakeRoomAsync()
+    {
+        Task[] ending;
+        Window? current;
+        lock (gate)
+        {
+            isPaused = true;
+            current = window;
+            ending = [.. downloads.Values.Select(download => download.Cancel())];
+        }
+
+        await Task.WhenAll(ending).ConfigureAwait(false);
+        current?.RemoveAll(log);
     }
 
     /// <summary>Cancels what is under way and removes what waits.</summary>
