@@ -12,6 +12,7 @@
         'Clear-WalRusConfiguration'
         'Find-PgRecoveryPoint'
         'Get-BackupList'
+        'Get-WalDaemon'
         'Get-WalRusConfiguration'
         'Measure-PgRecovery'
         'New-BaseBackup'
@@ -19,6 +20,8 @@
         'Push-WalSegment'
         'Restore-PgBackup'
         'Restore-WalSegment'
+        'Start-WalDaemon'
+        'Stop-WalDaemon'
         'Test-PgBackup'
         'Test-WalRusConfiguration'
     )
@@ -30,6 +33,7 @@
     FormatsToProcess     = @(
         'Format/Backup.Format.ps1xml'
         'Format/Configuration.Format.ps1xml'
+        'Format/Daemon.Format.ps1xml'
         'Format/Drill.Format.ps1xml'
         'Format/Recovery.Format.ps1xml'
         'Format/Restore.Format.ps1xml'
@@ -38,6 +42,7 @@
     TypesToProcess       = @(
         'Types/Backup.Types.ps1xml'
         'Types/Configuration.Types.ps1xml'
+        'Types/Daemon.Types.ps1xml'
         'Types/Drill.Types.ps1xml'
         'Types/Recovery.Types.ps1xml'
         'Types/Restore.Types.ps1xml'

@@ -10,14 +10,9 @@ internal static class DefaultRestoreCommand
     /// The walrus executable beside the module or on PATH: it starts much faster than pwsh, and
     /// replay waits for it once a segment. Without one, pwsh with this module.
     /// </summary>
-    public static string For(string? configFile)
-    {
-        var executable = OperatingSystem.IsWindows() ? "walrus.exe" : "walrus";
-        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-            .Prepend(ModuleFolder).Where(Path.IsPathFullyQualified);
-        var found = folders.Select(folder => Path.Combine(folder, executable)).FirstOrDefault(File.Exists);
-        return found is not null ? RestoreCommand.ForExecutable(found, configFile) : ForPowerShell(configFile);
-    }
+    public static string For(string? configFile) => WalRusExecutable.Find() is { } found
+        ? RestoreCommand.ForExecutable(found, configFile)
+        : ForPowerShell(configFile);
 
     private static string ModuleFolder => Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location)!;
 

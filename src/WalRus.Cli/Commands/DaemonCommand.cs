@@ -19,6 +19,7 @@ internal static class DaemonCommand
             CommonOptions.TargetStorage,
             new("status", "print the status of the daemon on this socket as JSON"),
             new("stop", "have the daemon on this socket finish what is under way and end"),
+            new("detach", "leave the terminal's session, for who starts it in the background"),
             new("service", "run as the Windows service of this name", null, "string"),
         ],
         RunAsync = RunAsync,
@@ -31,6 +32,11 @@ internal static class DaemonCommand
         {
             return await AskAsync(call, new DaemonClient(new DaemonClientOptions { SocketPath = socket }), cancellationToken)
                 .ConfigureAwait(false);
+        }
+
+        if (call.Has("detach"))
+        {
+            DaemonHost.LeaveSession();
         }
 
         var host = new DaemonHost(call, socket);

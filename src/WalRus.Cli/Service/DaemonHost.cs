@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Runtime.InteropServices;
 using WalRus.Cli.CommandLine;
 using WalRus.Configuration;
 using WalRus.Daemon;
@@ -9,14 +10,26 @@ namespace WalRus.Cli.Service;
 /// <summary>
 /// The daemon as a process: its life from the first READY to the drained end, signals, systemd's watchdog, metrics.
 /// </summary>
-internal sealed class DaemonHost(Invocation call, string socketPath)
+internal sealed partial class DaemonHost(Invocation call, string socketPath)
 {
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan RestInterval = TimeSpan.FromSeconds(5);
 
     private readonly SwitchingLog log = new(call.Log);
     private readonly SystemdNotifier systemd = new(call.Settings.Text(SettingCatalog.NotifySocket));
     private readonly object reloading = new();
     private ArchivingDaemon? daemon;
+
+    /// <summary>Ctrl+C and the end of the terminal are for what runs in the foreground. Windows has no sessions of this kind.</summary>
+    public static void LeaveSession()
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            // It fails for the leader of a group, which a shell's background job is: that has left already.
+            _ = NewSession();
+        }
+    }
 
     /// <summary>Runs until cancelled, or until a client asks it to end; then finishes what is under way.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
@@ -33,7 +46,7 @@ internal sealed class DaemonHost(Invocation call, string socketPath)
         using var logSignal = LogSignal.Register(ReopenLog);
         systemd.Ready(Describe(running));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var watching = WatchAsync(running, ending.Token);
+        var watching = Task.WhenAll(WatchAsync(running, ending.Token), RestAsync(running, ending.Token));
         await Task.WhenAny(Task.Delay(Timeout.Infinite, ending.Token), running.StopRequested).ConfigureAwait(false);
         systemd.Stopping();
         await running.StopAsync().ConfigureAwait(false);
@@ -111,6 +124,31 @@ internal sealed class DaemonHost(Invocation call, string socketPath)
         }
     }
 
+    /// <summary>Gives memory back once there has been nothing to do for a while.</summary>
+    private static async Task RestAsync(ArchivingDaemon daemon, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(RestInterval);
+        var (seen, givenBackAt) = (daemon.Activity, -1L);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
+            {
+                var now = daemon.Activity;
+                if (now >= 0 && now == seen && now != givenBackAt)
+                {
+                    daemon.ReleaseIdle();
+                    IdleMemory.GiveBack();
+                    givenBackAt = now;
+                }
+
+                seen = now;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
     private void ReopenLog()
     {
         lock (reloading)
@@ -143,4 +181,7 @@ internal sealed class DaemonHost(Invocation call, string socketPath)
             ? new MetricsFile(
                 path, StatusInterval, () => DaemonMetric.ToPrometheus(daemon.Status()), TimeProvider.System, log)
             : null;
+
+    [LibraryImport("libc", EntryPoint = "setsid")]
+    private static partial int NewSession();
 }

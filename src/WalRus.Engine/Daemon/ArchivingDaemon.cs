@@ -79,6 +79,7 @@ public sealed class ArchivingDaemon : IDaemonOperations, IAsyncDisposable
     /// </summary>
     public void Exchange(DaemonArchive archive)
     {
+        ObjectDisposedException.ThrowIf(stopped is not null, this);
         var before = Interlocked.Exchange(ref session, new DaemonSession(archive, figures, log));
         log.DaemonReloaded(archive.Location, session.Uploader.Lanes);
         lock (retiring)
@@ -161,6 +162,20 @@ public sealed class ArchivingDaemon : IDaemonOperations, IAsyncDisposable
             LastErrorTime = counts.LastErrorTime,
         };
     }
+
+    /// <summary>Changes with everything the daemon does for somebody, and is negative while it does.</summary>
+    internal long Activity
+    {
+        get
+        {
+            var counts = figures.Read();
+            var sum = counts.Archived + counts.Uploaded + counts.Fetched + counts.Failed;
+            return Volatile.Read(ref session).Uploader.Look().Busy > 0 ? -1 - sum : sum;
+        }
+    }
+
+    /// <summary>Frees data buffers that nobody uses.</summary>
+    internal void ReleaseIdle() => Volatile.Read(ref session).Archive.Buffers.ReleaseIdle();
 
     /// <summary>Takes no more requests, answers those under way, and ends. Safe to call again.</summary>
     public Task StopAsync() => stopped ??= EndAsync();

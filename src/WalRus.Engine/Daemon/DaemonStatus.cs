@@ -32,6 +32,9 @@ public sealed record DaemonStatus
 
     public double UptimeSeconds { get; init; }
 
+    [JsonIgnore]
+    public TimeSpan Uptime => TimeSpan.FromSeconds(UptimeSeconds);
+
     /// <summary>It finishes what is under way and takes no more.</summary>
     public bool IsStopping { get; init; }
 
