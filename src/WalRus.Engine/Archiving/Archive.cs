@@ -31,7 +31,7 @@ public sealed record Archive(IObjectStore Store, Codec Codec, IReadOnlyList<Code
     {
         var codec = CodecOf(fullKey);
         var raw = await Store.OpenReadAsync(fullKey, null, cancellationToken).ConfigureAwait(false);
-        return new NamedObjectStream(Decode(raw, codec), fullKey);
+        return new NamedObjectStream(Decode(raw, codec), fullKey, Crypter is not null);
     }
 
     /// <summary>

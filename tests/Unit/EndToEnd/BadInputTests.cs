@@ -71,9 +71,11 @@ public sealed class BadInputTests(BadInputArchive archive) : IClassFixture<BadIn
             settings.Remove("WALG_LIBSODIUM_KEY_TRANSFORM");
         }
 
-        await BadInputArchive.FailsAsync(code, settings, "backup-fetch", folder["data"], "LATEST");
+        var said = await BadInputArchive.FailsAsync(code, settings, "backup-fetch", folder["data"], "LATEST");
+        Assert.Contains("key", said, StringComparison.Ordinal);
         Assert.False(Directory.Exists(folder["data"]));
-        await BadInputArchive.FailsAsync(code, settings, "wal-fetch", archive.Segments[0], folder["RECOVERYXLOG"]);
+        said = await BadInputArchive.FailsAsync(code, settings, "wal-fetch", archive.Segments[0], folder["RECOVERYXLOG"]);
+        Assert.Contains("key", said, StringComparison.Ordinal);
         Assert.False(File.Exists(folder["RECOVERYXLOG"]));
     }
 
