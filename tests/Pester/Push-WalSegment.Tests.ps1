@@ -106,8 +106,10 @@ Describe 'Push-WalSegment' {
             $said | Should -Not -Match '4bb7565d'
         }
 
-        It 'ends its progress' {
+        It 'shows bytes, speed and time left, and ends its progress' {
             $progress = [powershell]::Create()
+            $archive.WALG_NETWORK_RATE_LIMIT = '500000'
+
             try {
                 [void] $progress.AddScript('param($m, $s, $a) Import-Module $m; Push-WalSegment $s -Setting $a')
                 [void] $progress.AddArgument($ModulePath).AddArgument($segment).AddArgument($archive)
@@ -115,6 +117,10 @@ Describe 'Push-WalSegment' {
                 $open = @($progress.Streams.Progress | Where-Object Activity -NE 'Preparing modules for first use.' | Group-Object ActivityId |
                     Where-Object { $_.Group[-1].RecordType -ne 'Completed' })
                 $open | Should -BeNullOrEmpty
+                $shown = @($progress.Streams.Progress | Where-Object StatusDescription -Match '^\d.* of 1\.0 MB, [\d.,]+ [KM]?B/s$')
+                $shown | Should -Not -BeNullOrEmpty
+                $shown[0].PercentComplete | Should -BeIn (0..100)
+                $shown[0].SecondsRemaining | Should -BeGreaterOrEqual 0
             }
             finally { $progress.Dispose() }
         }
