@@ -31,7 +31,7 @@ Step 'How far a recovery reaches' 'What would be lost now, what is missing, how 
 }
 Step 'Find a recovery point' 'Somebody dropped a table. The archived WAL knows when.' {
     Find-PgRecoveryPoint -Type RestorePoint, Backup
-    Find-PgRecoveryPoint -Around $Accident -First 5
+    Find-PgRecoveryPoint -Around '$Accident' -First 5
 }
 Disaster
 Step 'Look at the plan' 'Nothing is written with -WhatIf.' {
@@ -45,7 +45,9 @@ Step 'Look' 'The server on the restored directory has fetched its WAL and opened
     & $Psql -Atc 'SELECT count(*) AS orders, pg_is_in_recovery() FROM orders'
 }
 Step 'Drill' 'The same, done every night to prove that it works: restored beside, recovered, examined, removed.' {
-    Get-BackupList -Latest | Test-PgBackup -TargetEnd -Sql 'SELECT count(*) FROM orders' -Assert { [int] $_.Value -gt 0 } -HistoryPath $Archive/../drills.jsonl | Format-List
+    $drill = Get-BackupList -Latest | Test-PgBackup -TargetEnd -Sql 'SELECT count(*) FROM customers' -Expected 5000 -HistoryPath $Archive/../drills.jsonl
+    $drill
+    $drill.Phases
 }
 Step 'Report' 'One self-contained page.' {
     Export-PgBackupReport $Archive/../report.html -HistoryPath $Archive/../drills.jsonl
@@ -96,13 +98,16 @@ function Recover {
 function Step($Title, $Why, [scriptblock] $Do) {
     "## $Title"; ''; $Why; ''; '```text'
     foreach ($line in $Do.ToString().Trim() -split "\r?\n" | ForEach-Object Trim) {
-        "PS> $($ExecutionContext.InvokeCommand.ExpandString($line.Replace('$_', '`$_')))"
-        (& ([scriptblock]::Create($line)) | Out-String -Width 132).TrimEnd()
+        # Printed and run with the names of this world put in, so that a reader sees what was run.
+        foreach ($name in 'Archive', 'Data', 'New', 'Segment', 'Accident', 'Psql') { $line = $line.Replace("`$$name", (Get-Variable $name -ValueOnly)) }
+        "PS> $line"
+        . ([scriptblock]::Create($line)) | Out-String -Stream -Width 240 | ForEach-Object TrimEnd | Where-Object Length
         ''
     }
     '```'; ''
 }
 $Segment = Archived
+$Accident = ''
 & ([scriptblock]::Create((Get-Content $Steps -Raw)))
 & "$Bin/pg_ctl" -D $New -m immediate stop | Out-Null
 '@)

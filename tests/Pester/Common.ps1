@@ -180,7 +180,7 @@ function Invoke-Postgres {
         Remove-Item $log -ErrorAction Ignore
     }
     if ($code -ne 0) {
-        $serverLog = Test-Path $Server.Log ? ((Get-Content $Server.Log -Tail 20) -join "`n") : ''
+        $serverLog = (Test-Path $Server.Log) ? ((Get-Content $Server.Log -Tail 20) -join "`n") : ''
         throw "$Program $Arguments ended with exit code ${code}: $($output -join "`n")`n$serverLog"
     }
     $output
