@@ -10,6 +10,7 @@ BeforeDiscovery {
         'Push-WalSegment' = { @{ Path = New-WalSegment $D } }
         'Restore-PgBackup' = { @{ Destination = "$D/new"; TargetImmediate = $true } }
         'Restore-WalSegment' = { @{ Name = '000000010000000000000001'; Destination = "$D/000000010000000000000001" } }
+        'Test-PgBackup' = { @{ NoHistory = $true; WorkFolder = $D } }
         'Test-WalRusConfiguration' = { @{ Area = 'Store' } }
     }
     # These speak with no store.
