@@ -10,6 +10,7 @@
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
         'Clear-WalRusConfiguration'
+        'Export-PgBackupReport'
         'Find-PgRecoveryPoint'
         'Get-BackupList'
         'Get-WalDaemon'

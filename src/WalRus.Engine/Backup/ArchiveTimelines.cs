@@ -83,10 +83,15 @@ internal sealed class ArchiveTimeline
 /// <summary>Every timeline of which the archive holds WAL or a backup.</summary>
 internal sealed class ArchiveTimelines
 {
-    private ArchiveTimelines(IReadOnlyList<ArchiveTimeline> all, IReadOnlyList<BackupDetail> backups, IReadOnlyList<WalRange> ranges)
+    private ArchiveTimelines(
+        IReadOnlyList<ArchiveTimeline> all,
+        IReadOnlyList<BackupDetail> backups,
+        IReadOnlyList<BackupCatalogEntry> unreadable,
+        IReadOnlyList<WalRange> ranges)
     {
         All = all;
         Backups = backups;
+        Unreadable = unreadable;
         Ranges = ranges;
     }
 
@@ -96,17 +101,25 @@ internal sealed class ArchiveTimelines
     /// <summary>Every backup that can be read, in no order.</summary>
     public IReadOnlyList<BackupDetail> Backups { get; }
 
+    /// <summary>Every backup that cannot be read, with the reason.</summary>
+    public IReadOnlyList<BackupCatalogEntry> Unreadable { get; }
+
     public IReadOnlyList<WalRange> Ranges { get; }
 
     public static async Task<ArchiveTimelines> ReadAsync(Archive archive, CancellationToken cancellationToken)
     {
         var wal = new WalCatalog(archive);
         var backups = new List<BackupDetail>();
+        var unreadable = new List<BackupCatalogEntry>();
         await foreach (var entry in new BackupCatalog(archive).ListAsync(cancellationToken).ConfigureAwait(false))
         {
             if (entry.Detail is { } backup)
             {
                 backups.Add(backup);
+            }
+            else
+            {
+                unreadable.Add(entry);
             }
         }
 
@@ -121,6 +134,6 @@ internal sealed class ArchiveTimelines
                 history ?? TimelineHistory.WithoutPast(timeline), history is not null, coverage, backups));
         }
 
-        return new ArchiveTimelines(all, backups, ranges);
+        return new ArchiveTimelines(all, backups, unreadable, ranges);
     }
 }

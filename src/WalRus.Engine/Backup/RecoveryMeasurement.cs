@@ -34,6 +34,13 @@ public sealed class RecoveryMeasurement
         RecoveryMeasureRequest request, CancellationToken cancellationToken)
     {
         var timelines = await ArchiveTimelines.ReadAsync(archive, cancellationToken).ConfigureAwait(false);
+        return await RunAsync(timelines, request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same for timelines that are read already; in their order.</summary>
+    internal async Task<IReadOnlyList<TimelineRecovery>> RunAsync(
+        ArchiveTimelines timelines, RecoveryMeasureRequest request, CancellationToken cancellationToken)
+    {
         var results = new List<TimelineRecovery>();
         foreach (var timeline in timelines.All)
         {

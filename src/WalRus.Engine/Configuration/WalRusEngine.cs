@@ -5,6 +5,7 @@ using WalRus.Daemon;
 using WalRus.Drill;
 using WalRus.Encryption;
 using WalRus.Postgres;
+using WalRus.Reporting;
 using WalRus.Storage;
 using WalRus.Streaming;
 using WalRus.Wal;
@@ -106,6 +107,12 @@ public sealed class WalRusEngine : IAsyncDisposable
     /// <inheritdoc cref="CreateWalPush"/>
     public BackupDrill CreateBackupDrill() =>
         new(Archive, OperationOptions.BackupFetch(Settings), OperationOptions.WalFetch(Settings), Buffers, log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public BackupReport CreateBackupReport() => new(Archive, OperationOptions.BackupFetch(Settings), log);
+
+    /// <summary>Where the archive is, for people: the prefix as it was set.</summary>
+    public string Location => StoreSelection.Choose(Settings).Prefix.Text ?? "";
 
     /// <summary>Chooses what to restore for a recovery target.</summary>
     public RecoveryPlanner CreateRecoveryPlanner() => new(Archive, log);

@@ -21,7 +21,8 @@ public sealed partial class LayerTests
         ["Retention"] = ["Delta", "Archiving", "Protocol"],
         ["Daemon"] = ["Wal", "Streaming"],
         ["Drill"] = ["Wal", "Backup"],
-        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon", "Drill"],
+        ["Reporting"] = ["Drill"],
+        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon", "Drill", "Reporting"],
     });
 
     [Fact]
