@@ -9,7 +9,7 @@ namespace WalRus.Daemon;
 /// that archive_status says are ready, in PostgreSQL's order. An ask for a file that is durable already is answered at
 /// once, provided it is still the same file, unwritten since.
 /// <para>What is known of files pushed ahead is bounded, however large the backlog: a limit on their number, and names read
-/// a batch at a time. While the store fails, one lane keeps probing it and the others rest.</para>
+/// a batch at a time. How many lanes work while the store is in trouble is <see cref="LaneAllowance"/>'s.</para>
 /// </summary>
 internal sealed class LookAheadUploader : IAsyncDisposable
 {
@@ -25,6 +25,7 @@ internal sealed class LookAheadUploader : IAsyncDisposable
     private readonly IEventLog log;
     private readonly Dictionary<string, Upload> uploads = new(StringComparer.Ordinal);
     private readonly Queue<Upload> asked = new();
+    private readonly LaneAllowance allowance;
     private readonly RecentPaths answered = new(RecentCount);
     private readonly RecentPaths refused = new(RecentCount);
     private readonly CancellationTokenSource stopping = new();
@@ -32,7 +33,6 @@ internal sealed class LookAheadUploader : IAsyncDisposable
     private ReadyQueue? ready;
     private int busy;
     private bool isReading;
-    private bool isStoreFailing;
     private bool isResting;
     private bool isDraining;
 
@@ -43,6 +43,7 @@ internal sealed class LookAheadUploader : IAsyncDisposable
         this.figures = figures;
         this.log = log;
         Lanes = push.Options.UploadConcurrency;
+        allowance = new LaneAllowance(Lanes);
         var limit = push.Options.NeighbourLimit;
         AheadLimit = limit < 1 || Lanes < 2 ? 0 : Math.Min(MostAhead, Math.Max(limit, 4 * Lanes));
     }
@@ -248,7 +249,7 @@ internal sealed class LookAheadUploader : IAsyncDisposable
         }
 
         // While the store fails one push at a time finds out when it is back: the first, which is wanted most.
-        if (ready is null || isDraining || isResting || (isStoreFailing && busy > 0))
+        if (ready is null || isDraining || isResting || busy >= allowance.Allowed)
         {
             return null;
         }
@@ -390,10 +391,13 @@ internal sealed class LookAheadUploader : IAsyncDisposable
 
         if (outcome.Failure is null)
         {
-            isStoreFailing &= outcome.Identity is null;
-            if (!isWaitedFor && outcome.Identity is not null)
+            if (outcome.Identity is not null)
             {
-                answered.Add(upload.Path);
+                allowance.Succeeded();
+                if (!isWaitedFor)
+                {
+                    answered.Add(upload.Path);
+                }
             }
 
             return;
@@ -416,7 +420,15 @@ internal sealed class LookAheadUploader : IAsyncDisposable
             return;
         }
 
-        isStoreFailing = true;
+        if (outcome.Failure is WalRusException { Code: ErrorCode.DeadlineExceeded })
+        {
+            allowance.TimedOut(upload.Started!.Value, options.Time.GetTimestamp());
+        }
+        else
+        {
+            allowance.Failed();
+        }
+
         ready?.Restart();
         Rest();
     }

@@ -261,6 +261,67 @@ public sealed class LookAheadUploaderTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_link_too_slow_for_all_lanes_at_once_gets_as_many_as_it_can_bear()
+    {
+        // 16 segments at once would each take twice the time one may take; the link alone could do all in 4.5 s.
+        const int count = 36;
+        string[] names = [.. Enumerable.Range(1, count).Select(number => Name(number))];
+        fixture.MakeReady(names);
+        var uploader = fixture.Start(lanes: 16, new LookAheadOptions
+        {
+            PushTimeout = TimeSpan.FromSeconds(1),
+            ProbeInterval = TimeSpan.FromMilliseconds(20),
+        });
+        var link = new SemaphoreSlim(1);
+        fixture.Script = async (call, _, _) =>
+        {
+            if (call == StoreCall.Complete)
+            {
+                await link.WaitAsync();
+                await Task.Delay(125);
+                link.Release();
+            }
+        };
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        foreach (var name in names)
+        {
+            while (await Record.ExceptionAsync(() => fixture.AskAsync(uploader, name)) is WalRusException { IsTransient: true })
+            {
+            }
+        }
+
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(60), $"{watch.Elapsed}");
+        Assert.True(fixture.Begun.Count < 4 * count, $"{fixture.Begun.Count} uploads for {count} files");
+        await fixture.AssertAllArchivedAsync(names);
+    }
+
+    [Fact]
+    public void Lanes_are_halved_once_a_round_by_timeouts_and_come_back_one_a_round()
+    {
+        var allowance = new LaneAllowance(16);
+        for (var lane = 0; lane < 16; lane++)
+        {
+            allowance.TimedOut(started: lane, now: 100);
+        }
+
+        Assert.Equal(8, allowance.Allowed);
+        allowance.TimedOut(started: 100, now: 200);
+        Assert.Equal(4, allowance.Allowed);
+        var successes = 0;
+        for (; allowance.Allowed < 16; successes++)
+        {
+            allowance.Succeeded();
+        }
+
+        Assert.Equal(114, successes);
+        allowance.Failed();
+        allowance.Failed();
+        Assert.Equal(1, allowance.Allowed);
+        allowance.Succeeded();
+        Assert.Equal(16, allowance.Allowed);
+    }
+
+    [Fact]
     public async Task A_push_that_no_cancellation_reaches_is_noticed()
     {
         fixture.MakeReady(Name(1));
