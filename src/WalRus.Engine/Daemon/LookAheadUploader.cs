@@ -71,6 +71,18 @@ internal sealed class LookAheadUploader : IAsyncDisposable
         }
     }
 
+    /// <summary>Nothing is under way, and nothing will be before somebody asks.</summary>
+    internal bool IsAtRest
+    {
+        get
+        {
+            lock (gate)
+            {
+                return busy == 0 && !isReading && !isResting;
+            }
+        }
+    }
+
     /// <summary>Returns when the file is durable in the archive, at once when it was pushed ahead.</summary>
     /// <exception cref="WalRusException">
     /// As <see cref="WalPush.RunAsync"/>; <see cref="ErrorCode.DeadlineExceeded"/> after the time a push may take.
@@ -336,16 +348,17 @@ internal sealed class LookAheadUploader : IAsyncDisposable
         }
     }
 
-    /// <returns>The file that is durable now; null for one pushed ahead that is not ready any more.</returns>
+    /// <returns>The file that is durable now; null for one pushed ahead that is gone, or not ready any more.</returns>
     private async Task<FileIdentity?> UploadAsync(Upload upload, CancellationToken cancellationToken)
     {
         var folder = new ReadyFolder(Path.GetDirectoryName(upload.Path)!);
-        if (!upload.IsAsked && !folder.IsReady(upload.File.Name))
+        var found = FileIdentity.Of(upload.Path);
+        if (!upload.IsAsked && (found is null || !folder.IsReady(upload.File.Name)))
         {
             return null;
         }
 
-        var identity = FileIdentity.Of(upload.Path) ?? throw NotThere(upload.Path);
+        var identity = found ?? throw NotThere(upload.Path);
         await MakeDurableAsync(upload.File, new FileInfo(upload.Path), cancellationToken).ConfigureAwait(false);
         if (FileIdentity.Of(upload.Path) != identity)
         {
@@ -394,6 +407,7 @@ internal sealed class LookAheadUploader : IAsyncDisposable
             if (outcome.Identity is not null)
             {
                 allowance.Succeeded();
+                ready?.Touch();
                 if (!isWaitedFor)
                 {
                     answered.Add(upload.Path);

@@ -18,7 +18,10 @@ internal sealed class ReadyQueue(string walFolder, int size)
     /// <summary>True when only the folder can tell what comes next.</summary>
     public bool NeedsReading => names.Count == 0 && mayHaveMore;
 
-    /// <summary>PostgreSQL works: there may be new names.</summary>
+    /// <summary>
+    /// PostgreSQL asked, or a file was archived: there may be new names, or room for those beyond the last ones read. Only
+    /// then is the folder read again: a hundred thousand names that lead nowhere must not be read for ever.
+    /// </summary>
     public void Touch() => mayHaveMore = true;
 
     /// <summary>Starts again with the first that is ready now: one that was taken was not archived.</summary>
@@ -44,7 +47,5 @@ internal sealed class ReadyQueue(string walFolder, int size)
         {
             names.Enqueue(name);
         }
-
-        mayHaveMore |= read.Count == size;
     }
 }

@@ -177,6 +177,25 @@ public sealed class LookAheadUploaderTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Names_that_lead_nowhere_are_read_once_an_ask_however_many()
+    {
+        fixture.MakeReady(Name(1));
+        for (var number = 2; number < 1500; number++)
+        {
+            await File.WriteAllTextAsync(
+                Path.Combine(fixture.WalFolder, "archive_status", $"{Name(number)}.ready"), "", TestContext.Current.CancellationToken);
+        }
+
+        var uploader = fixture.Start();
+        await fixture.AskAsync(uploader, Name(1));
+        await UntilAsync(() => uploader.IsAtRest);
+        await Task.Delay(200, TestContext.Current.CancellationToken);
+        Assert.True(uploader.IsAtRest);
+        Assert.Equal(0, fixture.Log.Count(nameof(LogEvents.NeighbourFailed)));
+        Assert.Single(fixture.Begun);
+    }
+
+    [Fact]
     public async Task Files_pushed_ahead_that_nobody_asks_for_do_not_end_looking_ahead()
     {
         var uploader = fixture.Start(lanes: 2, push: new WalPushOptions { NeighbourLimit = 8 });
