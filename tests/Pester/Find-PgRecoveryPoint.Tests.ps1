@@ -24,7 +24,9 @@ Describe 'Find-PgRecoveryPoint in <Store>' -ForEach $stores -Skip:$missing {
         $setting = $Store -eq 'a bucket' ? (New-S3Archive) : @{ WALG_FILE_PREFIX = $server.Archive }
         if ($null -eq $setting) { return }
         $setting.GetEnumerator() | ForEach-Object { $server.Environment[$_.Key] = $_.Value }
-        Initialize-Postgres $server "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`""
+        # The executable starts faster; where it is not built the module archives.
+        Initialize-Postgres $server ((Test-Path $Executable) ? "$Executable wal-push `"%p`"" :
+            "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`"")
         Start-Postgres $server
         Invoke-Sql $server 'CREATE TABLE t AS SELECT generate_series(1, 5000) AS n' | Out-Null
         $backup = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"
@@ -124,9 +126,9 @@ Describe 'Find-PgRecoveryPoint in <Store>' -ForEach $stores -Skip:$missing {
 
     It 'prints as a table and exports clean' {
         $points = Find-PgRecoveryPoint -Setting $setting
-        $table = $points | Out-String -Width 160
-        $table | Should -Match 'Time +Kind +TL +Lsn +Name +Restore from'
-        $table | Should -Match "the second +$($backup.Name)"
+        $table = $points | Out-String -Width 80
+        $table | Should -Match 'Time +Kind +TL +Lsn +Name +Reachable'
+        $table | Should -Match 'the second +yes'
         $row = ($points | ConvertTo-Csv | ConvertFrom-Csv)[2]
         $row.Kind, $row.Name, $row.IsReachable | Should -Be 'RestorePoint', 'the second', 'True'
         ($points[2] | ConvertTo-Json | ConvertFrom-Json).Lsn | Should -BeExactly $points[2].Lsn

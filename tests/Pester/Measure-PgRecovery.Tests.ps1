@@ -18,7 +18,9 @@ Describe 'Measure-PgRecovery in <Store>' -ForEach $stores -Skip:$missing {
         $setting = $Store -eq 'a bucket' ? (New-S3Archive) : @{ WALG_FILE_PREFIX = $server.Archive }
         if ($null -eq $setting) { return }
         $setting.GetEnumerator() | ForEach-Object { $server.Environment[$_.Key] = $_.Value }
-        Initialize-Postgres $server "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`""
+        # The executable starts faster; where it is not built the module archives.
+        Initialize-Postgres $server ((Test-Path $Executable) ? "$Executable wal-push `"%p`"" :
+            "$Pwsh -NoProfile -NonInteractive -Command `"Import-Module '$ModulePath'; Push-WalSegment '%p'`"")
         Start-Postgres $server
         Invoke-Sql $server 'CREATE TABLE t AS SELECT generate_series(1, 5000) AS n' | Out-Null
         $backup = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"

@@ -27,7 +27,7 @@ internal sealed class LastCommitLookup(Archive archive, WalPath path)
         DateTimeOffset time, bool inclusive, ulong first, ulong last, CancellationToken cancellationToken)
     {
         var near = await new WalBisection(archive, path).FindFirstAsync(
-            first, last, fact => IsReached(fact, time - Disorder), cancellationToken).ConfigureAwait(false);
+            first, last, fact => IsReached(fact, time - Disorder), time - Disorder, cancellationToken).ConfigureAwait(false);
         var scan = new WalScan(archive, path);
         var from = Math.Max(first, near == 0 ? 0 : near - 1);
         await foreach (var step in scan.ReadAsync(from, last, cancellationToken).ConfigureAwait(false))

@@ -20,6 +20,9 @@ internal sealed class RecoveryPointWindow(RecoveryPointRequest request)
         xid is { } wanted ? fact.NextXid is { } next ? Precedes(wanted, next) : null
         : request.From is { } from ? LastCommitLookup.IsReached(fact, from - LastCommitLookup.Disorder) : true;
 
+    /// <summary>Segments archived before it hold nothing of the window.</summary>
+    public DateTimeOffset? ArchivedBefore => xid is null ? request.From - LastCommitLookup.Disorder : null;
+
     /// <summary>True for a record behind which nothing of the window can follow.</summary>
     public bool IsPast(WalFact fact) =>
         (xid is { } wanted && fact.OldestRunningXid is { } oldest && Precedes(wanted, oldest))

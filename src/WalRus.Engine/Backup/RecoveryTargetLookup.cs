@@ -141,7 +141,7 @@ internal sealed class RecoveryTargetLookup(Archive archive, WalPath path, Recove
     private async Task<ulong> LeapAsync(ulong from, ulong upper, CancellationToken cancellationToken)
     {
         var begun = await new WalBisection(archive, path).FindFirstAsync(
-            from, upper, fact => fact.NextXid is { } next ? Precedes(xid, next) : null, cancellationToken).ConfigureAwait(false);
+            from, upper, fact => fact.NextXid is { } next ? Precedes(xid, next) : null, null, cancellationToken).ConfigureAwait(false);
         return Math.Max(from, begun - 1);
     }
 

@@ -96,7 +96,7 @@ internal sealed class TimelinePoints(Archive archive, ArchiveTimeline timeline, 
         }
 
         var reached = await new WalBisection(archive, timeline.Path)
-            .FindFirstAsync(first, last, window.IsReached, cancellationToken).ConfigureAwait(false);
+            .FindFirstAsync(first, last, window.IsReached, window.ArchivedBefore, cancellationToken).ConfigureAwait(false);
 
         // The segment before may go on past the beginning of the window.
         return Math.Max(first, Math.Max(reached, 1) - 1);

@@ -146,6 +146,27 @@ public sealed class RecoveryTargetTests : IDisposable
     }
 
     [Fact]
+    public async Task A_time_behind_a_load_that_commits_nothing_for_many_segments_is_found()
+    {
+        await written.BackupAsync();
+        written.Wal.Commit(10, Noon.AddMinutes(1));
+        written.Filler(40 << 20);
+        written.Wal.Commit(11, Noon.AddMinutes(3));
+        written.Wal.Commit(12, Noon.AddMinutes(5));
+        written.Wal.Switch();
+        await written.StoreAsync();
+        Assert.Equal(10u, (await PlanAsync(new() { Time = Noon.AddMinutes(2) })).Stop?.Xid);
+        Assert.Equal(11u, (await PlanAsync(new() { Time = Noon.AddMinutes(4) })).Stop?.Xid);
+        foreach (var file in Directory.GetFiles(written.Folder["archive", "wal_005"]))
+        {
+            File.SetLastWriteTimeUtc(file, Noon.UtcDateTime.AddMinutes(file.EndsWith("01", StringComparison.Ordinal) ? 1 : 3.1));
+        }
+
+        Assert.Equal(10u, (await PlanAsync(new() { Time = Noon.AddMinutes(2) })).Stop?.Xid);
+        Assert.Equal(11u, (await PlanAsync(new() { Time = Noon.AddMinutes(4) })).Stop?.Xid);
+    }
+
+    [Fact]
     public async Task A_point_on_a_timeline_that_was_left_is_found_when_that_timeline_is_asked_for()
     {
         var (_, second) = await written.TwoBackupsAsync();
