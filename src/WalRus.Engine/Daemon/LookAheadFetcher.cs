@@ -3,21 +3,6 @@ using WalRus.Wal;
 
 namespace WalRus.Daemon;
 
-/// <summary>How long the fetcher stays interested in a replay that does not ask.</summary>
-internal sealed record LookAheadFetchOptions
-{
-    /// <summary>The pause before a segment that was not there, or could not be had, is looked for again.</summary>
-    public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>A replay that has not asked for so long waits for nothing new: only what is there is brought.</summary>
-    public TimeSpan FollowLimit { get; init; } = TimeSpan.FromMinutes(1);
-
-    /// <summary>A replay that has not asked for so long has ended, or found the WAL elsewhere: what waits for it is removed.</summary>
-    public TimeSpan IdleLimit { get; init; } = TimeSpan.FromMinutes(15);
-
-    public TimeProvider Time { get; init; } = TimeProvider.System;
-}
-
 /// <summary>
 /// Fetches what a replay asks for, and meanwhile the segments it will ask for next: <c>WALG_DOWNLOAD_CONCURRENCY</c> of them
 /// within <c>WALRUS_PREFETCH_BYTES</c> of disk, a few at a time, in order. They wait in the prefetch folder, as those of
@@ -38,7 +23,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
     private readonly IEventLog log;
     private readonly ITimer timer;
     private readonly Dictionary<WalFileName, Download> downloads = [];
-    private Window? window;
+    private FetchWindow? window;
 
     /// <summary>What somebody else is bringing; looked at again at the next tick.</summary>
     private readonly HashSet<WalFileName> skipped = [];
@@ -98,7 +83,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
     private async Task MakeRoomAsync()
     {
         Task[] ending;
-        Window? current;
+        FetchWindow? current;
         lock (gate)
         {
             isPaused = true;
@@ -114,7 +99,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Task[] ending;
-        Window? last;
+        FetchWindow? last;
         lock (gate)
         {
             isStopped = true;
@@ -125,6 +110,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
         await timer.DisposeAsync().ConfigureAwait(false);
         await Task.WhenAll(ending).ConfigureAwait(false);
         last?.RemoveAll(log);
+        last?.RemoveFolders(log);
     }
 
     /// <summary>The replay asks for a segment: if it is one that was foreseen, those after it can be begun at once.</summary>
@@ -145,12 +131,12 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
     private void Follow(WalFileName segment, WalFetchResult fetched)
     {
         var size = options.SegmentSize ?? fetched.SegmentSize ?? WalSegmentSize.Default;
-        var next = new Window(
+        var next = new FetchWindow(
             segment.Next(size),
             options.SegmentsAhead(size),
             size,
             options.PrefetchFolder ?? Path.GetDirectoryName(fetched.Destination)!);
-        Window? left = null;
+        FetchWindow? left = null;
         lock (gate)
         {
             if (isStopped)
@@ -226,7 +212,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
         }
     }
 
-    private async Task BringAsync(WalFileName segment, Window from, CancellationToken cancellationToken)
+    private async Task BringAsync(WalFileName segment, FetchWindow from, CancellationToken cancellationToken)
     {
         var outcome = PrefetchOutcome.Failed;
         try
@@ -243,7 +229,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
         }
     }
 
-    private void Ended(WalFileName segment, Window from, PrefetchOutcome outcome, bool isCancelled)
+    private void Ended(WalFileName segment, FetchWindow from, PrefetchOutcome outcome, bool isCancelled)
     {
         bool isWanted;
         lock (gate)
@@ -287,7 +273,7 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
 
     private void Tick()
     {
-        Window? abandoned = null;
+        FetchWindow? abandoned = null;
         lock (gate)
         {
             if (isStopped)
@@ -332,57 +318,6 @@ internal sealed class LookAheadFetcher : IAsyncDisposable
         {
             _ = cancel.CancelAsync();
             return running;
-        }
-    }
-
-    /// <summary>The segments to have ready, and where.</summary>
-    private sealed record Window(WalFileName First, int Count, WalSegmentSize Size, string Folder)
-    {
-        private readonly PrefetchFolder prefetched = new(Folder);
-
-        public bool Holds(WalFileName segment)
-        {
-            if (segment.Timeline != First.Timeline || segment < First || !segment.IsValidFor(Size))
-            {
-                return false;
-            }
-
-            return segment.SegmentNumber(Size) - First.SegmentNumber(Size) < (ulong)Count;
-        }
-
-        public IEnumerable<WalFileName> Segments()
-        {
-            for (var i = 0; i < Count; i++)
-            {
-                yield return First.Next(Size, (ulong)i);
-            }
-        }
-
-        public bool HasReady(WalFileName segment) => File.Exists(prefetched.ReadyPath(segment.ToString()));
-
-        public PrefetchFolder Create()
-        {
-            prefetched.Create();
-            return prefetched;
-        }
-
-        public void RemoveOutside(IEventLog log) => RemoveWhere(segment => !Holds(segment), log);
-
-        public void RemoveAll(IEventLog log) => RemoveWhere(_ => true, log);
-
-        public void Remove(WalFileName one, IEventLog log) => RemoveWhere(segment => segment == one, log);
-
-        /// <summary>What cannot be removed costs disk only, and is tried again when the window moves.</summary>
-        private void RemoveWhere(Func<WalFileName, bool> condition, IEventLog log)
-        {
-            try
-            {
-                prefetched.RemoveWhere(condition);
-            }
-            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-            {
-                log.PrefetchFailed(First.ToString(), failure.Message);
-            }
         }
     }
 }

@@ -20,6 +20,20 @@ internal sealed class PrefetchFolder(string baseFolder)
         Directory.CreateDirectory(running);
     }
 
+    /// <summary>Removes the folders themselves where nothing is in them.</summary>
+    public void RemoveIfEmpty()
+    {
+        foreach (var folder in (string[])[running, ready, Path.GetDirectoryName(ready)!])
+        {
+            if (!Directory.Exists(folder) || Directory.EnumerateFileSystemEntries(folder).Any())
+            {
+                return;
+            }
+
+            Directory.Delete(folder);
+        }
+    }
+
     /// <summary>Removes what lies before the asked segment: replay never goes back.</summary>
     public void RemoveBefore(WalFileName asked) => RemoveWhere(segment => segment < asked);
 

@@ -207,7 +207,7 @@ public sealed class LookAheadFetcherTests : IAsyncDisposable
         var ending = fetcher.DisposeAsync();
         release.Release(100);
         await ending;
-        Assert.Empty(Waiting());
+        Assert.Equal(["RECOVERYXLOG"], Directory.EnumerateFileSystemEntries(archive.Folder["restore"]).Select(Path.GetFileName));
     }
 
     [Fact]
