@@ -205,7 +205,8 @@ public sealed class RecoveryPlanner
             return new WalRusException(
                 ErrorCode.RecoveryTargetUnreachable,
                 $"No backup of this archive ends before the {wanted} ({RecoveryText.Of(record)}).",
-                $"The earliest that can be reached is the end of '{earliest.Name}': {earliest.FinishLsn}, timeline {earliest.Timeline}.");
+                $"The earliest that can be reached is the end of '{earliest.Name}': "
+                    + $"{earliest.FinishLsn}, timeline {earliest.Timeline}.");
         }
 
         var timelines = string.Join(", ", usable.Select(start => start.History.Timeline).Distinct());

@@ -8,8 +8,8 @@ internal sealed record FoundTarget(BackupDetail Backup, WalFact Record);
 
 /// <summary>
 /// Finds a restore point or the end of a transaction in archived WAL: from the newest backup to the end of the archive,
-/// then from the one before it up to there, and so on, so that the newest backup that reaches the target is found with no
-/// more reading than that recovery takes. A transaction's place is found by bisection.
+/// then from the one before it up to there, and so on: a recent target is found soon, and the first backup that reaches it
+/// is the newest. Each segment is read once at most; a transaction's place is found by bisection.
 /// </summary>
 /// <remarks>PostgreSQL stops at the first record of the name or transaction that it comes by, and only counts it when the
 /// backup was consistent by then.</remarks>
