@@ -124,9 +124,10 @@ internal sealed partial class DaemonHost(Invocation call, string socketPath)
         }
     }
 
-    /// <summary>Gives memory back once there has been nothing to do for a while.</summary>
+    /// <summary>Gives back what only the start needed, and later each time there has been nothing to do for a while.</summary>
     private static async Task RestAsync(ArchivingDaemon daemon, CancellationToken cancellationToken)
     {
+        IdleMemory.GiveBack();
         using var timer = new PeriodicTimer(RestInterval);
         var (seen, givenBackAt) = (daemon.Activity, -1L);
         try

@@ -78,6 +78,17 @@ public sealed record Archive(IObjectStore Store, Codec Codec, IReadOnlyList<Code
                 "Check that the object belongs to this archive; WalRus reads lz4, lzma, zst, br, gz and uncompressed objects.");
     }
 
+    /// <summary>Frees what codecs keep for the next streams; those that are open go on.</summary>
+    public void ReleaseIdleMemory()
+    {
+        foreach (var codec in ReadOrder.Append(Codec))
+        {
+            codec.ReleaseIdleMemory();
+        }
+
+        StreamBuffer.ReleaseIdle();
+    }
+
     /// <summary>Writes a plain document whole: visible only when all of it is durable.</summary>
     public async ValueTask WriteDocumentAsync(ObjectKey key, ReadOnlyMemory<byte> json, CancellationToken cancellationToken)
     {

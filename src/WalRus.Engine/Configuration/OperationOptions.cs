@@ -30,7 +30,7 @@ internal static class OperationOptions
     {
         var least = settings.Boolean(SettingCatalog.PreventWalOverwrite) ? 40L << 20 : 12L << 20;
         return settings.BytesOrNull(SettingCatalog.BufferBudget)
-            ?? Math.Clamp((6L + (2L * settings.Integer(SettingCatalog.UploadConcurrency))) << 20, least, 64L << 20);
+            ?? Math.Clamp((4L + (2L * settings.Integer(SettingCatalog.UploadConcurrency))) << 20, least, 64L << 20);
     }
 
     public static WalFetchOptions WalFetch(WalRusSettings settings) => new()

@@ -52,7 +52,7 @@ public static partial class SettingCatalog
     public static Setting LogFormat { get; } =
         Choice(General, "WALRUS_LOG_FORMAT", "log lines as text, or one JSON object each", "text", "text", "json").Supported();
 
-    /// <summary>Not set: 6 MiB and 2 MiB for each of the parallel uploads, at most 64 MiB (<see cref="OperationOptions.BufferBudget"/>).</summary>
+    /// <summary>Not set: 4 MiB and 2 MiB for each of the parallel uploads, at most 64 MiB (<see cref="OperationOptions.BufferBudget"/>).</summary>
     public static Setting BufferBudget { get; } =
         Bytes(General, "WALRUS_BUFFER_BUDGET", "memory of all uploads' buffers together", null, 8L << 20, 64L << 30).Supported();
 

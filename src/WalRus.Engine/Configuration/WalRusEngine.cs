@@ -64,6 +64,7 @@ public sealed class WalRusEngine : IAsyncDisposable
             Buffers = engine.Buffers,
             Location = engine.Archive.Store.Location,
             Patience = patience,
+            ReleaseIdleMemory = engine.ReleaseIdleMemory,
             ReleaseAsync = engine.DisposeAsync,
         };
     }
@@ -136,6 +137,13 @@ public sealed class WalRusEngine : IAsyncDisposable
 
     /// <summary>Whether a fetch of this file should be followed by a prefetch of the next ones.</summary>
     public bool PrefetchFollows(string walName) => WalPrefetch.Follows(walName, OperationOptions.WalFetch(Settings));
+
+    /// <summary>Gives back to the system what is kept for the next work; what is under way goes on.</summary>
+    public void ReleaseIdleMemory()
+    {
+        Archive.ReleaseIdleMemory();
+        Buffers.ReleaseIdle();
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -174,8 +174,8 @@ public sealed class ArchivingDaemon : IDaemonOperations, IAsyncDisposable
         }
     }
 
-    /// <summary>Frees data buffers that nobody uses.</summary>
-    internal void ReleaseIdle() => Volatile.Read(ref session).Archive.Buffers.ReleaseIdle();
+    /// <summary>Frees the data buffers and codec contexts that nobody uses.</summary>
+    internal void ReleaseIdle() => Volatile.Read(ref session).Archive.ReleaseIdleMemory();
 
     /// <summary>Takes no more requests, answers those under way, and ends. Safe to call again.</summary>
     public Task StopAsync() => stopped ??= EndAsync();

@@ -22,6 +22,9 @@ public sealed record DaemonArchive
 
     public LookAheadOptions Patience { get; init; } = new();
 
+    /// <summary>Gives back to the system what is kept for the next work.</summary>
+    public Action ReleaseIdleMemory { get; init; } = static () => { };
+
     /// <summary>Called once nothing uses it any more.</summary>
     public required Func<ValueTask> ReleaseAsync { get; init; }
 }

@@ -25,6 +25,13 @@ internal sealed unsafe class StreamBuffer : MemoryManager<byte>
 
     public static StreamBuffer RentLarge() => new(Large.Take());
 
+    /// <summary>Frees what is kept for the next streams.</summary>
+    public static void ReleaseIdle()
+    {
+        Usual.Clear();
+        Large.Clear();
+    }
+
     public override Span<byte> GetSpan() => new((void*)Held.Pointer, Held.Shelf.Bytes);
 
     public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)Held.Pointer + elementIndex);
@@ -88,6 +95,20 @@ internal sealed unsafe class StreamBuffer : MemoryManager<byte>
             }
 
             Interlocked.Decrement(ref keptCount);
+            Free(block);
+        }
+
+        public void Clear()
+        {
+            while (kept.TryPop(out var block))
+            {
+                Interlocked.Decrement(ref keptCount);
+                Free(block);
+            }
+        }
+
+        private static void Free(Block block)
+        {
             GC.SuppressFinalize(block);
             NativeMemory.Free((void*)block.Pointer);
         }

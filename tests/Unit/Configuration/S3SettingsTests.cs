@@ -142,8 +142,8 @@ public sealed class S3SettingsTests
         Assert.Null(Read(("AWS_ROLE_ARN", "arn"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")).RoleArn);
 
     [Theory]
-    [InlineData(null, null, 38 << 20)]
-    [InlineData("4", null, 14 << 20)]
+    [InlineData(null, null, 36 << 20)]
+    [InlineData("4", null, 12 << 20)]
     [InlineData("1", null, 12 << 20)]
     [InlineData("1024", null, 64 << 20)]
     [InlineData("4", "9MiB", 9 << 20)]
