@@ -13,8 +13,8 @@ BeforeDiscovery {
         'Test-PgBackup' = { @{ NoHistory = $true; WorkFolder = $D } }
         'Test-WalRusConfiguration' = { @{ Area = 'Store' } }
     }
-    # These speak with no store.
-    $apart = 'New-WalRusConfiguration', 'Get-WalRusConfiguration', 'Clear-WalRusConfiguration'
+    # These speak with no store; the daemon's have files of their own.
+    $apart = 'New-WalRusConfiguration', 'Get-WalRusConfiguration', 'Clear-WalRusConfiguration', 'Start-WalDaemon', 'Stop-WalDaemon', 'Get-WalDaemon'
     $cases = Get-Command -Module WalRus | Where-Object Name -NotIn $apart |
         ForEach-Object { @{ Command = $_.Name; Call = $calls[$_.Name]; CanTry = $_.Parameters.ContainsKey('WhatIf') } }
 }

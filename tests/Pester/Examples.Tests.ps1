@@ -51,19 +51,22 @@ Describe 'Examples' -Skip:$noServer {
         foreach ($name in 'PGHOST', 'PGPORT', 'PGUSER', 'PGDATABASE', 'WALG_FILE_PREFIX') {
             Set-Item "env:$name" $server.Environment[$name]
         }
+        $env:PGDATA = $server.Data
+        $env:PATH, $saved.PATH = "$(Split-Path $Executable)$([IO.Path]::PathSeparator)$env:PATH", $env:PATH
         $env:HOME, $saved.HOME = $server.Folder, $env:HOME
         Push-Location $here
     }
 
     AfterAll {
         Pop-Location
-        'PGHOST', 'PGPORT', 'PGUSER', 'PGDATABASE', 'WALG_FILE_PREFIX' | ForEach-Object { Remove-Item "env:$_" -ErrorAction Ignore }
+        'PGHOST', 'PGPORT', 'PGUSER', 'PGDATABASE', 'PGDATA', 'WALG_FILE_PREFIX' | ForEach-Object { Remove-Item "env:$_" -ErrorAction Ignore }
         if (Test-Path variable:saved) { $saved.GetEnumerator() | ForEach-Object { Set-Item "env:$($_.Key)" $_.Value } }
         Remove-Postgres $server
     }
 
     AfterEach {
         Clear-WalRusConfiguration
+        Get-ChildItem $to -Filter *.sock -ErrorAction Ignore | ForEach-Object { Stop-WalDaemon $_.FullName -ErrorAction SilentlyContinue }
     }
 
     It '<Command>: <Title>' -ForEach $examples {
@@ -72,6 +75,11 @@ Describe 'Examples' -Skip:$noServer {
         $world = [ordered] @{
             '/var/lib/postgresql/15/main' = $server.Data
             '/var/lib/postgresql/15/restored' = "$to/restored"
+            '/var/lib/postgresql/17/main' = $server.Data
+            '/run/walrus' = $to
+            './archive' = "$to/archive"
+            './data' = $server.Data
+            './walg.yaml' = "$TestDrive/wal-g.yaml"
             '/backup/cluster1' = $server.Archive
             '/etc/wal-g.yaml' = "$TestDrive/wal-g.yaml"
             '/run/postgresql' = $server.Folder
@@ -86,6 +94,8 @@ Describe 'Examples' -Skip:$noServer {
         # In one pass, so that nothing is replaced in what was put in.
         $any = ($world.Keys | ForEach-Object { [regex]::Escape($_) }) -join '|'
         $Code = [regex]::Replace($Code, $any, { param($found) "$($world[$found.Value])" })
+        if ($Command -like '*-WalDaemon' -and -not (Test-Path $Executable)) { Set-ItResult -Skipped -Because "$Executable is not built" }
+        if ($Command -in 'Get-WalDaemon', 'Stop-WalDaemon') { $null = Start-WalDaemon "$to/archive.sock" $server.Data }
         $global:LASTEXITCODE = 0
         { & ([scriptblock]::Create($Code)) 3>$null 6>$null } | Should -Not -Throw
         $LASTEXITCODE | Should -Be 0
