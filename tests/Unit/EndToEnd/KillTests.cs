@@ -147,6 +147,35 @@ public sealed class KillTests
         Assert.Equal(1, await recovered.ScalarAsync<int>("SELECT 1"));
     }
 
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_backup_or_restore_that_is_asked_to_stop_cleans_up_after_itself(string signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals of Unix.");
+        await using var place = await ArchivePlace.NewAsync("folder");
+        await using var archived = await ArchivedCluster.StartAsync(15, place.Settings);
+        var slow = new Dictionary<string, string>(archived.Environment)
+        {
+            ["WALG_DISK_RATE_LIMIT"] = "2000000",
+            ["WALG_NETWORK_RATE_LIMIT"] = "400000",
+        };
+        var stopped = await WalRusProgram.RunAndSignalAsync(
+            signal, "Starting backup", slow, "backup-push", archived.Cluster.DataDirectory);
+        Assert.Equal(1, stopped.ExitCode);
+        Assert.Contains("Stopped by a signal", stopped.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(await place.KeysAsync(), key => key.StartsWith("basebackups_005/", StringComparison.Ordinal));
+        await PostgresCluster.UntilAsync(async () => 0 == await archived.Cluster.ScalarAsync<long>(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'walrus'"));
+
+        await archived.WalRusAsync("backup-push", archived.Cluster.DataDirectory);
+        using var folder = new TemporaryFolder();
+        await ArchivedCluster.GiveToServerAsync(folder.FullName);
+        stopped = await WalRusProgram.RunAndSignalAsync(signal, "Restoring base_", slow, "backup-fetch", folder["data"], "LATEST");
+        Assert.Equal(1, stopped.ExitCode);
+        Assert.False(Directory.Exists(folder["data"]));
+    }
+
     private static bool IsWhole(string destination, string reference) =>
         Directory.EnumerateFiles(reference, "*", SearchOption.AllDirectories)
             .All(file => new FileInfo(Path.Combine(destination, Path.GetRelativePath(reference, file))) is { Exists: true } copy

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace WalRus.Tests;
 
@@ -87,6 +88,28 @@ internal static class WalRusProgram
         var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.True(process.ExitCode == 0, errors);
+    }
+
+    /// <summary>Starts a command and sends it a signal (INT, TERM) once it has said something of its log.</summary>
+    public static async Task<ProgramResult> RunAndSignalAsync(
+        string signal, string onceItSays, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        using var process = Start(arguments, environment);
+        using var limit = new CancellationTokenSource(Limit);
+        var output = process.StandardOutput.ReadToEndAsync(limit.Token);
+        var errors = new StringBuilder();
+        while (await process.StandardError.ReadLineAsync(limit.Token) is { } line)
+        {
+            errors.AppendLine(line);
+            if (line.Contains(onceItSays, StringComparison.Ordinal))
+            {
+                using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"]);
+                await kill.WaitForExitAsync(limit.Token);
+            }
+        }
+
+        await process.WaitForExitAsync(limit.Token);
+        return new ProgramResult(process.ExitCode, await output, errors.ToString());
     }
 
     /// <summary>Starts a command and kills it without warning after a while, unless it ends before.</summary>
