@@ -124,6 +124,9 @@ run_tests() {
   export WALRUS_MODULE=$PWD/artifacts/package/modules/WalRus/$(version)
   need gnupg command -v gpg
   need brotli command -v brotli
+  need lz4 command -v lz4
+  need zstd command -v zstd
+  need xz-utils command -v xz
   postgres
   powershell
   say "Tests"

@@ -44,8 +44,10 @@ need_command() {
   if ! is_root || ! command -v apt-get >/dev/null; then
     die "$1 is missing: install it (Debian: apt-get install $2)"
   fi
+  make_cache
   say "installing $2"
+  # A fresh machine's apt may not know any package yet.
   DEBIAN_FRONTEND=noninteractive run_logged "$cache/log/host-$2.log" \
-    apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$2" ||
-    die "apt-get could not install $2: run 'apt-get update', then try again"
+    sh -c 'install="apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $1"; $install || { apt-get update && $install; }' \
+    sh "$2" || die "apt-get could not install $2 (log: $cache/log/host-$2.log)"
 }

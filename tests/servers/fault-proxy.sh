@@ -51,8 +51,8 @@ stop() {
 }
 
 start() {
-  command -v node >/dev/null || die "node is missing: install it (Debian: apt-get install nodejs)"
-  command -v curl >/dev/null || die "curl is missing: install it (Debian: apt-get install curl)"
+  need_command node nodejs
+  need_command curl curl
   [ $# -ge 1 ] || usage
   local target=$1
   shift
