@@ -127,4 +127,16 @@ Describe 'Restore-PgBackup' -Skip:$missing {
         $stopped.Errors | Should -BeNullOrEmpty
         Join-Path $to 'global' 'pg_control' | Should -Not -Exist
     }
+
+    It 'starts from the backup before a restore point, not from the newest, and refuses a name that is not archived' {
+        $newer = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"
+        $last = Invoke-Sql $server 'SELECT pg_walfile_name(pg_switch_wal())'
+        Wait-Sql $server "SELECT coalesce(last_archived_wal >= '$last', false) FROM pg_stat_archiver"
+        (Restore-PgBackup "$to-0" -RestoreCommand 'false' -Setting $setting).Name | Should -BeExactly $newer.Name
+        (Restore-PgBackup $to -TargetName here -RestoreCommand 'false' -Setting $setting).Name | Should -BeExactly $backup.Name
+        Restore-PgBackup "$to-1" -TargetName there -Setting $setting -ErrorAction SilentlyContinue -ErrorVariable failed
+        $failed[0].FullyQualifiedErrorId | Should -BeLike 'RecoveryTargetUnreachable,*'
+        $failed[0].ErrorDetails.RecommendedAction | Should -Match "'here' \(0/"
+        "$to-1" | Should -Not -Exist
+    }
 }
