@@ -441,7 +441,8 @@ public sealed class LookAheadUploaderTests : IAsyncDisposable
     {
         fixture.MakeReady(Name(1));
         var uploader = fixture.Start();
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => fixture.AskAsync(uploader, Name(1))));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => uploader.PushAsync(
+            fixture.PathOf(Name(1)), TestContext.Current.CancellationToken)));
         Assert.Single(fixture.Begun);
     }
 
