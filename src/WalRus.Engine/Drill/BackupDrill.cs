@@ -61,6 +61,8 @@ public sealed class BackupDrill
         return target.Timeline is { } timeline ? $"{text}, timeline {timeline}" : text;
     }
 
+    private static string Segments(long count) => string.Create(CultureInfo.InvariantCulture, $"{count} segment{(count == 1 ? "" : "s")}");
+
     /// <summary>One drill under way.</summary>
     private sealed class DrillRun(BackupDrill owner, BackupDrillRequest request, Deadline limit)
     {
@@ -109,7 +111,7 @@ public sealed class BackupDrill
 
             owner.log.DrillStarted(plan.Backup.Name.ToString(), request.ParentFolder, Describe(request.Target));
             return DrillFinding.Passed(string.Join(' ', [
-                string.Create(CultureInfo.InvariantCulture, $"{plan.Recovery.SegmentCount} WAL segments from {plan.Recovery.FirstSegment} are archived."),
+                string.Create(CultureInfo.InvariantCulture, $"The WAL is archived: {Segments(plan.Recovery.SegmentCount)} from {plan.Recovery.FirstSegment}."),
                 .. plan.Recovery.Warnings]));
         }
 
@@ -213,7 +215,7 @@ public sealed class BackupDrill
             }
 
             return DrillFinding.Passed(string.Create(
-                CultureInfo.InvariantCulture, $"Recovered to {Describe(request.Target)}: {wal.SegmentCount} WAL segments replayed"));
+                CultureInfo.InvariantCulture, $"Recovered to {Describe(request.Target)}: replay read {Segments(wal.SegmentCount)}"));
         }
 
         private async Task<DrillFinding> IsolateAsync(DrillServer server)

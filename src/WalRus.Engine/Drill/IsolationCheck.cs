@@ -5,7 +5,7 @@ using WalRus.Postgres;
 namespace WalRus.Drill;
 
 /// <summary>What the recovered server says of itself.</summary>
-/// <param name="Version">server_version.</param>
+/// <param name="Version">server_version without what its packager adds.</param>
 /// <param name="BlockBytes">block_size.</param>
 /// <param name="FileBlocks">Blocks in one file of a relation.</param>
 /// <param name="Lsn">Where replay ended.</param>
@@ -23,7 +23,7 @@ internal static class IsolationCheck
 
     private const string FactsSql =
         """
-        SELECT current_setting('server_version'), current_setting('block_size')::int, (SELECT setting::int FROM pg_settings WHERE name = 'segment_size'),
+        SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('block_size')::int, (SELECT setting::int FROM pg_settings WHERE name = 'segment_size'),
             pg_is_in_recovery(), pg_last_wal_replay_lsn()::text,
             extract(epoch FROM pg_last_xact_replay_timestamp())::text,
             (SELECT system_identifier::text FROM pg_control_system()), (SELECT count(*) FROM pg_stat_wal_receiver)

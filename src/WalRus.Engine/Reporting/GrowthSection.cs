@@ -7,6 +7,7 @@ namespace WalRus.Reporting;
 internal static class GrowthSection
 {
     private const int MaxBars = 60;
+    private const int SlotsAtLeast = 12;
     private const int Height = 160;
 
     public static void Write(HtmlPage page, ReportData data)
@@ -27,16 +28,17 @@ internal static class GrowthSection
             """);
 
         // Few backups make slim bars too: a page-wide block says nothing.
-        var step = 1000.0 / Math.Max(shown.Count, 12);
-        var left = 1000 - (step * shown.Count);
+        var step = 1000.0 / Math.Max(shown.Count, SlotsAtLeast);
         for (var index = 0; index < shown.Count; index++)
         {
-            Bar(page, "restored", left + (step * index) + (step * 0.12), step * 0.76, shown[index].UncompressedSize, highest);
-            Bar(page, "stored", left + (step * index) + (step * 0.26), step * 0.48, shown[index].CompressedSize, highest);
+            Bar(page, "restored", (step * index) + (step * 0.12), step * 0.76, shown[index].UncompressedSize, highest);
+            Bar(page, "stored", (step * index) + (step * 0.26), step * 0.48, shown[index].CompressedSize, highest);
         }
 
+        var (first, last) = (Day(page, shown[0]), Day(page, shown[^1]));
+        var isFull = shown.Count >= SlotsAtLeast;
         page.Write($"""
-            </svg></div><div class="axis inset" aria-hidden="true"><span>{Day(page, shown[0])}</span><span>{(shown.Count > 1 ? Day(page, shown[^1]) : "")}</span></div></section>
+            </svg></div><div class="axis inset" aria-hidden="true"><span>{(isFull || first == last ? first : $"{first} to {last}")}</span><span>{(isFull ? last : "")}</span></div></section>
             """);
     }
 

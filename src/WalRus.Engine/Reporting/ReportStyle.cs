@@ -57,6 +57,7 @@ internal static class ReportStyle
         th{text-align:left;font-weight:600;color:var(--muted);border-bottom:1px solid var(--line);padding:6px 10px 6px 0;vertical-align:bottom}
         td{border-bottom:1px solid var(--line);padding:8px 10px 8px 0;vertical-align:top}
         tr:last-child td{border-bottom:0}
+        .after{margin:14px 0 0}
         .number{font-variant-numeric:tabular-nums;white-space:nowrap}
         code{font:.8125rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
         td small{display:block;color:var(--muted);margin-top:4px;max-width:18rem}

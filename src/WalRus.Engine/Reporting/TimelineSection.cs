@@ -113,7 +113,7 @@ internal static class TimelineSection
     {
         const int Marks = 5;
         var days = (axis.To - axis.From).TotalDays;
-        var format = days > 300 ? "yyyy-MM" : days > 3 ? "MM-dd" : "MM-dd HH:mm";
+        var format = days > 300 ? "yyyy-MM" : days > 3 ? "MM-dd" : days > 0.2 ? "MM-dd HH:mm" : "HH:mm:ss";
         page.WriteRaw("<div class=\"axis\" aria-hidden=\"true\">");
         for (var mark = 0; mark < Marks; mark++)
         {
@@ -149,7 +149,7 @@ internal static class TimelineSection
         var gaps = data.Timelines.SelectMany(timeline => timeline.Recovery.Gaps).Distinct().ToList();
         if (gaps.Count == 0)
         {
-            page.WriteRaw("<p>No WAL is missing between the first backup and the end of the archive.</p>");
+            page.WriteRaw("<p class=\"after\">No WAL is missing between the first backup and the end of the archive.</p>");
             return;
         }
 

@@ -273,7 +273,7 @@ public sealed class TestPgBackupCommand : WalRusCmdlet
         text.Append(culture, $"Restore {plan.Backup.Name} (finished {plan.Backup.FinishTime?.LocalDateTime:g}, {ByteText.Of(plan.Backup.CompressedSize)} stored, ")
             .AppendLine(culture, $"{ByteText.Of(plan.Backup.UncompressedSize)} restored) into a folder of its own below {request.ParentFolder}.")
             .AppendLine(culture, $"About {ByteText.Of(plan.NeededBytes)} are needed there, {ByteText.Of(plan.FreeBytes)} are free.")
-            .AppendLine(culture, $"Replay up to {recovery.SegmentCount} WAL segments from {recovery.FirstSegment} on PostgreSQL of {plan.Installation.BinFolder}.")
+            .AppendLine(culture, $"Replay WAL from {recovery.FirstSegment} to {recovery.LastSegment} at most, with PostgreSQL of {plan.Installation.BinFolder}.")
             .Append(culture, $"Phases: {string.Join(", ", plan.Phases)}.");
         foreach (var warning in recovery.Warnings)
         {
