@@ -9,7 +9,8 @@ namespace WalRus.Cmdlets;
 internal static class DrillQuestions
 {
     /// <summary>An expected value as PostgreSQL prints it; null to judge nothing.</summary>
-    public static string? Expected(object? value) => value is PSObject wrapped ? Expected(wrapped.BaseObject) : value switch
+    public static string? Expected(object? value) =>
+        value is PSObject wrapped ? Expected(wrapped.BaseObject) : value switch
     {
         null => null,
         bool truth => truth ? "t" : "f",

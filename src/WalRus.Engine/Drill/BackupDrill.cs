@@ -61,7 +61,9 @@ public sealed class BackupDrill
         return target.Timeline is { } timeline ? $"{text}, timeline {timeline}" : text;
     }
 
-    private static string Segments(long count) => string.Create(CultureInfo.InvariantCulture, $"{count} segment{(count == 1 ? "" : "s")}");
+    private static string Segments(long count) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{count} segment{(count == 1 ? "" : "s")}");
 
     /// <summary>One drill under way.</summary>
     private sealed class DrillRun(BackupDrill owner, BackupDrillRequest request, Deadline limit)
@@ -105,13 +107,17 @@ public sealed class BackupDrill
             {
                 throw new WalRusException(
                     ErrorCode.DiskFull,
-                    string.Create(CultureInfo.InvariantCulture, $"The drill needs about {plan.NeededBytes} bytes in '{request.ParentFolder}', which has {plan.FreeBytes} free."),
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"The drill needs about {plan.NeededBytes} bytes in '{request.ParentFolder}', which has {plan.FreeBytes} free."),
                     "Give a work folder on a larger disk.");
             }
 
             owner.log.DrillStarted(plan.Backup.Name.ToString(), request.ParentFolder, Describe(request.Target));
             return DrillFinding.Passed(string.Join(' ', [
-                string.Create(CultureInfo.InvariantCulture, $"The WAL is archived: {Segments(plan.Recovery.SegmentCount)} from {plan.Recovery.FirstSegment}."),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The WAL is archived: {Segments(plan.Recovery.SegmentCount)} from {plan.Recovery.FirstSegment}."),
                 .. plan.Recovery.Warnings]));
         }
 
@@ -149,7 +155,8 @@ public sealed class BackupDrill
             if (request.Structure)
             {
                 var check = new StructureCheck(connection, request.HeapAllIndexed, request.Progress);
-                await phases.RunAsync(DrillPhaseName.Structure, () => check.RunAsync(limit.Token)).ConfigureAwait(false);
+                await phases.RunAsync(DrillPhaseName.Structure, () => check.RunAsync(limit.Token))
+                    .ConfigureAwait(false);
             }
 
             if (request.Queries.Count > 0)
@@ -164,7 +171,8 @@ public sealed class BackupDrill
                 await phases.RunAsync(DrillPhaseName.RowCount, () => rows.RunAsync(limit.Token)).ConfigureAwait(false);
             }
 
-            if (await phases.RunAsync(DrillPhaseName.Stop, () => StopAsync(server)).ConfigureAwait(false) && request.Checksums)
+            if (await phases.RunAsync(DrillPhaseName.Stop, () => StopAsync(server))
+                .ConfigureAwait(false) && request.Checksums)
             {
                 var check = new ChecksumCheck(server, space!, facts!);
                 await phases.RunAsync(DrillPhaseName.Checksum, () => check.RunAsync(limit.Token)).ConfigureAwait(false);
@@ -184,13 +192,16 @@ public sealed class BackupDrill
                     Recovery = new RecoverySettings { Target = request.Target, RestoreCommand = wal!.RestoreCommand },
                 },
                 limit.Token).ConfigureAwait(false);
-            return DrillFinding.Passed(string.Create(CultureInfo.InvariantCulture, $"{restored.FileCount} files, {restored.Bytes} bytes"));
+            return DrillFinding.Passed(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{restored.FileCount} files, {restored.Bytes} bytes"));
         }
 
         /// <summary>Every tablespace goes below the drill's folder, never to where the original's is.</summary>
         private async Task<IReadOnlyList<TablespaceTarget>> TablespacesAsync()
         {
-            var sentinel = await new BackupCatalog(owner.archive).ReadSentinelAsync(plan!.Backup.Name, limit.Token).ConfigureAwait(false);
+            var sentinel = await new BackupCatalog(owner.archive).ReadSentinelAsync(plan!.Backup.Name, limit.Token)
+                .ConfigureAwait(false);
             if (sentinel?.Tablespaces is not { Entries.Count: > 0 } spec)
             {
                 return [];
@@ -211,7 +222,8 @@ public sealed class BackupDrill
             catch (WalRusException failed) when (failed.Code == ErrorCode.DrillFailed && wal.Failure is { } reason)
             {
                 // The server only knows that its restore_command failed.
-                throw new WalRusException(reason.Code, $"Replay stopped at WAL that cannot be read: {reason.Message}", reason.Hint, reason);
+                throw new WalRusException(
+                    reason.Code, $"Replay stopped at WAL that cannot be read: {reason.Message}", reason.Hint, reason);
             }
 
             return DrillFinding.Passed(string.Create(
@@ -220,7 +232,8 @@ public sealed class BackupDrill
 
         private async Task<DrillFinding> IsolateAsync(DrillServer server)
         {
-            facts = await IsolationCheck.RunAsync(server.Connection, request, plan!.Backup.SystemIdentifier, limit.Token).ConfigureAwait(false);
+            facts = await IsolationCheck.RunAsync(server.Connection, request, plan!.Backup.SystemIdentifier, limit.Token)
+                .ConfigureAwait(false);
             return DrillFinding.Passed("archive_mode is off; the server follows nobody and listens to nobody else");
         }
 

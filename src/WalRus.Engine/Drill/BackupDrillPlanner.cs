@@ -15,7 +15,8 @@ internal sealed class BackupDrillPlanner(Archive archive, IEventLog log)
     public async Task<BackupDrillPlan> RunAsync(BackupDrillRequest request, CancellationToken cancellationToken)
     {
         var recovery = await new RecoveryPlanner(archive, log).RunAsync(
-            new RecoveryPlanRequest { Target = request.Target, BackupName = request.BackupName }, cancellationToken).ConfigureAwait(false);
+            new RecoveryPlanRequest { Target = request.Target, BackupName = request.BackupName }, cancellationToken)
+                .ConfigureAwait(false);
         var backup = recovery.Backup;
         var wal = Math.Min(MaxWalBytes, recovery.SegmentCount * recovery.SegmentSize.Bytes);
         return new BackupDrillPlan

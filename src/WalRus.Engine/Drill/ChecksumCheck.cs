@@ -39,7 +39,8 @@ internal sealed class ChecksumCheck(DrillServer server, DrillWorkspace space, Re
     {
         try
         {
-            var said = await server.RunAsync("pg_checksums", ["--check", "-D", space.Data], cancellationToken).ConfigureAwait(false);
+            var said = await server.RunAsync("pg_checksums", ["--check", "-D", space.Data], cancellationToken)
+                .ConfigureAwait(false);
             var blocks = said.Split('\n').FirstOrDefault(line => line.StartsWith("Blocks scanned:", StringComparison.Ordinal));
             return DrillFinding.Passed(blocks is null ? "pg_checksums" : $"{blocks["Blocks scanned:".Length..].Trim()} blocks (pg_checksums)");
         }

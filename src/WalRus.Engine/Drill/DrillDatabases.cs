@@ -17,7 +17,8 @@ internal static class DrillDatabases
         {
             var names = new List<string>();
             await session.QueryAsync(
-                new PostgresStatement("Listing the databases", Sql), row => names.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
+                new PostgresStatement("Listing the databases", Sql), row => names.Add(row.GetString(0)), cancellationToken)
+                    .ConfigureAwait(false);
             return names;
         }
     }

@@ -50,7 +50,8 @@ internal sealed class DrillPhases(Deadline limit, TimeSpan timeout, IProgress<Tr
         }
     }
 
-    public void Skip(DrillPhaseName name, string why) => Add(new DrillPhase(name, DrillOutcome.Skipped, TimeSpan.Zero, why));
+    public void Skip(DrillPhaseName name, string why) =>
+        Add(new DrillPhase(name, DrillOutcome.Skipped, TimeSpan.Zero, why));
 
     /// <summary>Adds a step that was taken elsewhere.</summary>
     public void Add(DrillPhase phase)

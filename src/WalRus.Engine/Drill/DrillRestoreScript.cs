@@ -46,7 +46,8 @@ internal static class DrillRestoreScript
 
     public static string Text => OperatingSystem.IsWindows() ? Batch : Shell;
 
-    public static string PathIn(string folder) => Path.Combine(folder, OperatingSystem.IsWindows() ? "fetch.cmd" : "fetch.sh");
+    public static string PathIn(string folder) =>
+        Path.Combine(folder, OperatingSystem.IsWindows() ? "fetch.cmd" : "fetch.sh");
 
     /// <summary>For the file of settings: the folder is the drill's own choice but for its parent, so it is quoted.</summary>
     public static string Command(string folder) => OperatingSystem.IsWindows()

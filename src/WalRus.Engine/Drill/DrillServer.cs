@@ -73,7 +73,8 @@ internal sealed class DrillServer : IAsyncDisposable
         {
             try
             {
-                await server.RunAsync("/bin/sh", ["-c", "test -w \"$0\"", space.Data], limit, cancellationToken).ConfigureAwait(false);
+                await server.RunAsync("/bin/sh", ["-c", "test -w \"$0\"", space.Data], limit, cancellationToken)
+                    .ConfigureAwait(false);
             }
             catch (WalRusException refused) when (refused.Code == ErrorCode.PostgresUnreachable)
             {
@@ -113,7 +114,8 @@ internal sealed class DrillServer : IAsyncDisposable
             cancellationToken).ConfigureAwait(false);
         if (effective.Trim() != "off")
         {
-            throw new WalRusException(ErrorCode.DrillFailed, $"The server would start with archive_mode '{effective.Trim()}': it was not started.");
+            throw new WalRusException(
+                ErrorCode.DrillFailed, $"The server would start with archive_mode '{effective.Trim()}': it was not started.");
         }
 
         try
@@ -123,7 +125,8 @@ internal sealed class DrillServer : IAsyncDisposable
         }
         catch (WalRusException failed) when (failed.Code is ErrorCode.PostgresUnreachable or ErrorCode.DeadlineExceeded)
         {
-            throw new WalRusException(ErrorCode.DrillFailed, $"The server did not recover: {ReasonInLog() ?? failed.Message}", null, failed);
+            throw new WalRusException(
+                ErrorCode.DrillFailed, $"The server did not recover: {ReasonInLog() ?? failed.Message}", null, failed);
         }
     }
 
@@ -235,7 +238,8 @@ internal sealed class DrillServer : IAsyncDisposable
         }
     }
 
-    private static string WithoutPrefix(string line) => line[(line.IndexOf("] ", StringComparison.Ordinal) is var end and >= 0 ? end + 2 : 0)..];
+    private static string WithoutPrefix(string line) =>
+        line[(line.IndexOf("] ", StringComparison.Ordinal) is var end and >= 0 ? end + 2 : 0)..];
 
     /// <summary>Settings on the command line pass a shell and take no backslashes.</summary>
     private static string Slashes(string path)

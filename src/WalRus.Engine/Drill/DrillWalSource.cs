@@ -196,7 +196,8 @@ internal sealed class DrillWalSource : IAsyncDisposable
         try
         {
             var path = Path.Combine(Incoming, name);
-            var result = await fetch.RunAsync(new WalFetchRequest { Name = name, Destination = path }, stop.Token).ConfigureAwait(false);
+            var result = await fetch.RunAsync(new WalFetchRequest { Name = name, Destination = path }, stop.Token)
+                .ConfigureAwait(false);
             space.Give(path);
             return new Answer(AnswerKind.Have, result.Bytes, result.SegmentSize, null);
         }
@@ -219,9 +220,11 @@ internal sealed class DrillWalSource : IAsyncDisposable
     }
 
     /// <summary>Codecs and crypters see bytes only; the operator needs the file.</summary>
-    private static WalRusException Named(WalRusException failed, string name) => failed.Message.Contains(name, StringComparison.Ordinal)
+    private static WalRusException Named(WalRusException failed, string name) =>
+        failed.Message.Contains(name, StringComparison.Ordinal)
         ? failed
-        : new WalRusException(failed.Code, $"'{name}': {failed.Message}", failed.Hint, failed) { IsTransient = failed.IsTransient };
+        : new WalRusException(
+            failed.Code, $"'{name}': {failed.Message}", failed.Hint, failed) { IsTransient = failed.IsTransient };
 
     private string Folder(AnswerKind kind) => Path.Combine(space.Wal, kind switch
     {

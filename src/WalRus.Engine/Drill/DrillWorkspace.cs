@@ -53,7 +53,8 @@ internal sealed class DrillWorkspace
 
         if (!Directory.Exists(parentFolder))
         {
-            throw new WalRusException(ErrorCode.FileNotFound, $"The work folder '{parentFolder}' does not exist.", "Make it first.");
+            throw new WalRusException(
+                ErrorCode.FileNotFound, $"The work folder '{parentFolder}' does not exist.", "Make it first.");
         }
 
         try

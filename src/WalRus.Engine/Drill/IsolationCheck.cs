@@ -89,7 +89,8 @@ internal static class IsolationCheck
     {
         try
         {
-            return await PostgresSession.OpenAsync(connection, DrillDatabases.Always, cancellationToken).ConfigureAwait(false);
+            return await PostgresSession.OpenAsync(connection, DrillDatabases.Always, cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (WalRusException refused) when (refused.Code == ErrorCode.PostgresAuthenticationFailed)
         {

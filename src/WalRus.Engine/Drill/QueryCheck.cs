@@ -34,11 +34,13 @@ internal sealed class QueryCheck(PostgresConnectionSettings connection, IReadOnl
         try
         {
             // The user's names are looked up the user's way: the database's own search path.
-            var session = await PostgresSession.OpenAsync(connection with { Options = null }, query.Database, cancellationToken).ConfigureAwait(false);
+            var session = await PostgresSession.OpenAsync(connection with { Options = null }, query.Database, cancellationToken)
+                .ConfigureAwait(false);
             await using (session.ConfigureAwait(false))
             {
                 var statement = new PostgresStatement(query.Name, query.Sql) { Limit = null };
-                var answer = await session.QueryTextAsync(statement, RowsKept, CharsKept, cancellationToken).ConfigureAwait(false);
+                var answer = await session.QueryTextAsync(statement, RowsKept, CharsKept, cancellationToken)
+                    .ConfigureAwait(false);
                 result = result with { Columns = answer.Columns, Rows = answer.Rows, RowCount = answer.RowCount };
             }
         }

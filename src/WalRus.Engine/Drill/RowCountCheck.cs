@@ -33,7 +33,8 @@ internal sealed class RowCountCheck(
     {
         foreach (var database in await DrillDatabases.ListAsync(connection, cancellationToken).ConfigureAwait(false))
         {
-            var session = await PostgresSession.OpenAsync(connection, database, cancellationToken).ConfigureAwait(false);
+            var session = await PostgresSession.OpenAsync(connection, database, cancellationToken)
+                .ConfigureAwait(false);
             await using (session.ConfigureAwait(false))
             {
                 await CountAsync(session, cancellationToken).ConfigureAwait(false);

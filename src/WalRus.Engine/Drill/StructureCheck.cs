@@ -75,7 +75,8 @@ internal sealed class StructureCheck(PostgresConnectionSettings connection, bool
     {
         const string Available = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'amcheck')";
         if (!await session!.QueryRowAsync(
-            new PostgresStatement("Looking for amcheck", Available), row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false))
+            new PostgresStatement("Looking for amcheck", Available), row => row.GetBoolean(0), cancellationToken)
+                .ConfigureAwait(false))
         {
             return null;
         }
@@ -98,7 +99,8 @@ internal sealed class StructureCheck(PostgresConnectionSettings connection, bool
         var before = problemCount;
         var all = heapAllIndexed ? "true" : "false";
         indexCount += await EachAsync(
-            database, IndexesSql, $"SELECT NULL::text FROM {schema}.bt_index_check($1::oid::regclass, {all})", cancellationToken).ConfigureAwait(false);
+            database, IndexesSql, $"SELECT NULL::text FROM {schema}.bt_index_check($1::oid::regclass, {all})", cancellationToken)
+                .ConfigureAwait(false);
         var knowsHeaps = await session!.QueryRowAsync(
             new PostgresStatement(
                 "Looking for verify_heapam",
@@ -114,14 +116,17 @@ internal sealed class StructureCheck(PostgresConnectionSettings connection, bool
                 cancellationToken).ConfigureAwait(false);
         }
 
-        isCollationOther |= problemCount > before && await IsCollationOtherAsync(cancellationToken).ConfigureAwait(false);
+        isCollationOther |= problemCount > before && await IsCollationOtherAsync(cancellationToken)
+            .ConfigureAwait(false);
     }
 
     private async Task<bool> IsCollationOtherAsync(CancellationToken cancellationToken) =>
         await session!.QueryRowAsync(
-            new PostgresStatement("Looking for collation versions", KnowsCollationSql), row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false)
+            new PostgresStatement("Looking for collation versions", KnowsCollationSql), row => row.GetBoolean(0), cancellationToken)
+                .ConfigureAwait(false)
         && await session!.QueryRowAsync(
-            new PostgresStatement("Comparing collations", CollationSql), row => row.GetInt64(0) > 0, cancellationToken).ConfigureAwait(false);
+            new PostgresStatement("Comparing collations", CollationSql), row => row.GetInt64(0) > 0, cancellationToken)
+                .ConfigureAwait(false);
 
     /// <summary>Runs a check on each relation of a list.</summary>
     /// <returns>How many there were.</returns>

@@ -68,6 +68,8 @@ internal static class GrowthSection
             CultureInfo.InvariantCulture,
             $"Full backups went from {ReportText.Bytes(first.UncompressedSize)} to {ReportText.Bytes(last.UncompressedSize)} ({percent:+0.#;-0.#;0} %) in {ReportText.Duration(last.Modified - first.Modified)}");
         return text + (days >= 7 ? $", {ReportText.Bytes(change / days * 7)} a week" : "")
-            + (ratio > 0 ? string.Create(CultureInfo.InvariantCulture, $"; the newest is stored in 1/{ratio:0.0} of its size.") : ".");
+            + (ratio > 0 ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"; the newest is stored in 1/{ratio:0.0} of its size.") : ".");
     }
 }

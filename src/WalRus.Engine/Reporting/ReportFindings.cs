@@ -28,7 +28,9 @@ internal static class ReportFindings
         {
             yield return new(
                 ReportGrade.Bad,
-                string.Create(CultureInfo.InvariantCulture, $"{ReportText.Count(data.Unreadable.Count, "backup")} cannot be read; the first is {data.Unreadable[0].Name}: {data.Unreadable[0].Error?.Message}"));
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{ReportText.Count(data.Unreadable.Count, "backup")} cannot be read; the first is {data.Unreadable[0].Name}: {data.Unreadable[0].Error?.Message}"));
         }
     }
 
@@ -58,7 +60,9 @@ internal static class ReportFindings
             var missing = timeline.Recovery.Gaps.Aggregate(0UL, (sum, gap) => sum + gap.Count);
             yield return new(
                 timeline.Recovery.IsNewest ? ReportGrade.Bad : ReportGrade.Attention,
-                string.Create(CultureInfo.InvariantCulture, $"Timeline {timeline.Recovery.Timeline.Value} lacks {ReportText.Count((long)missing, "WAL segment")} in {ReportText.Count(timeline.Recovery.Gaps.Count, "gap")}: moments in and behind a gap need a later backup."));
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Timeline {timeline.Recovery.Timeline.Value} lacks {ReportText.Count((long)missing, "WAL segment")} in {ReportText.Count(timeline.Recovery.Gaps.Count, "gap")}: moments in and behind a gap need a later backup."));
         }
     }
 

@@ -74,7 +74,8 @@ internal static class ReportPage
         page.WriteRaw("</ul></section>");
     }
 
-    private static string Text(HtmlPage page, DateTimeOffset time) => page.Local(time).ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
+    private static string Text(HtmlPage page, DateTimeOffset time) =>
+        page.Local(time).ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
 
     private static string ZoneName(HtmlPage page, ReportData data) =>
         page.Local(data.Now).Offset is var offset && offset == TimeSpan.Zero

@@ -89,7 +89,8 @@ internal sealed class ReportReader(Archive archive, BackupFetchOptions options, 
         foreach (var number in dated)
         {
             var name = WalFileName.FromSegment(timeline.Timeline, number, size);
-            if (await archive.FindAsync(WalGLayout.Wal(name.ToString()), cancellationToken).ConfigureAwait(false) is { } found)
+            if (await archive.FindAsync(WalGLayout.Wal(name.ToString()), cancellationToken)
+                .ConfigureAwait(false) is { } found)
             {
                 clock.Add(size.StartOf(number + 1), found.LastModified);
             }

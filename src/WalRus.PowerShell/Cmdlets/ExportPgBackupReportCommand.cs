@@ -44,7 +44,8 @@ public sealed class ExportPgBackupReportCommand : WalRusCmdlet
         if (NoClobber && File.Exists(path))
         {
             WriteError(EngineErrors.ToRecord(
-                new WalRusException(ErrorCode.FileExists, $"'{path}' exists already.", "Leave out -NoClobber, or give another path."), path));
+                new WalRusException(
+                    ErrorCode.FileExists, $"'{path}' exists already.", "Leave out -NoClobber, or give another path."), path));
             return;
         }
 

@@ -213,7 +213,8 @@ public sealed class TestPgBackupCommand : WalRusCmdlet
     {
         try
         {
-            await new DrillHistory(historyPath ?? throw new WalRusException(ErrorCode.FileNotFound, "this account has no home folder"))
+            await new DrillHistory(historyPath ?? throw new WalRusException(
+                ErrorCode.FileNotFound, "this account has no home folder"))
                 .AppendAsync(DrillHistoryEntry.From(result), StopToken).ConfigureAwait(false);
         }
         catch (WalRusException failure)

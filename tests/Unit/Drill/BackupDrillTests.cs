@@ -287,7 +287,8 @@ public sealed partial class BackupDrillTests(DrillFixture fixture) : IClassFixtu
     [GeneratedRegex("\"(uncompressed_?size)\":[0-9]+", RegexOptions.IgnoreCase)]
     private static partial Regex SizeInJson();
 
-    private static DrillPhase Phase(BackupDrillResult result, DrillPhaseName name) => result.Phases.Single(phase => phase.Name == name);
+    private static DrillPhase Phase(BackupDrillResult result, DrillPhaseName name) =>
+        result.Phases.Single(phase => phase.Name == name);
 
     /// <summary>Failed there first; what needs it was skipped with that reason; nothing was left.</summary>
     private static void AssertFailed(BackupDrillResult result, DrillPhaseName name)

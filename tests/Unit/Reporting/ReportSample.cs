@@ -30,7 +30,8 @@ internal static class ReportSample
         return Empty(path) with
         {
             Backups = backups,
-            Unreadable = [new(BackupName.Parse("base_0000000200000003000000AA"), Now, null, new WalRusException(ErrorCode.BackupUnreadable, Hostile))],
+            Unreadable = [new(BackupName.Parse("base_0000000200000003000000AA"), Now, null, new WalRusException(
+                ErrorCode.BackupUnreadable, Hostile))],
             Timelines = [Left(backups), Current(backups, last)],
             Drills = [.. Enumerable.Range(0, 24).Select(number => Drill(number, backups))],
         };
