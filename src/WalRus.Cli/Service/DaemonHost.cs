@@ -124,18 +124,23 @@ internal sealed partial class DaemonHost(Invocation call, string socketPath)
         }
     }
 
-    /// <summary>Gives back what only the start needed, and later each time there has been nothing to do for a while.</summary>
+    /// <summary>Gives back what the start needed, then, while there is nothing to do, what the work needed.</summary>
     private static async Task RestAsync(ArchivingDaemon daemon, CancellationToken cancellationToken)
     {
-        IdleMemory.GiveBack();
         using var timer = new PeriodicTimer(RestInterval);
-        var (seen, givenBackAt) = (daemon.Activity, -1L);
+        IdleMemory.GiveBack();
+        var seen = daemon.Activity;
+        var givenBackAt = seen;
         try
         {
             while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
             {
                 var now = daemon.Activity;
-                if (now >= 0 && now == seen && now != givenBackAt)
+                if (now != seen || now < 0)
+                {
+                    IdleMemory.DropCode();
+                }
+                else if (now != givenBackAt)
                 {
                     daemon.ReleaseIdle();
                     IdleMemory.GiveBack();
