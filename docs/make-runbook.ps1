@@ -101,7 +101,9 @@ function Step($Title, $Why, [scriptblock] $Do) {
         # Printed and run with the names of this world put in, so that a reader sees what was run.
         foreach ($name in 'Archive', 'Data', 'New', 'Segment', 'Accident', 'Psql') { $line = $line.Replace("`$$name", (Get-Variable $name -ValueOnly)) }
         "PS> $line"
-        . ([scriptblock]::Create($line)) | Out-String -Stream -Width 240 | ForEach-Object TrimEnd | Where-Object Length
+        # A list that wraps would break a path in two.
+        $width = $line -like '*Restore-PgBackup*' ? 200 : 110
+        . ([scriptblock]::Create($line)) | Out-String -Stream -Width $width | ForEach-Object TrimEnd | Where-Object Length
         ''
     }
     '```'; ''
@@ -126,7 +128,7 @@ finally {
 
 $text = ($printed -join "`n").Replace($restored.Data, '/var/lib/postgresql/restored').Replace($server.Data, '/var/lib/postgresql/main').
     Replace($server.Archive, '/backup/cluster1').Replace($server.Folder, '/run/walrus').Replace($restored.Folder, '/run/restored').
-    Replace($Executable, 'walrus').Replace('/backup/cluster1/../', '/var/lib/walrus/')
+    Replace($Executable, 'walrus').Replace('/backup/cluster1/../', '/var/lib/walrus/').Replace('/run/walrus/report', '/var/lib/walrus/report')
 @"
 # Runbook
 

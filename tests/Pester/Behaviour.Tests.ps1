@@ -3,6 +3,7 @@ BeforeDiscovery {
     . $PSScriptRoot/Common.ps1
     # Arguments for a call that would change something or wait for the store, were it let. D is a folder of the test's own.
     $calls = @{
+        'Export-PgBackupReport' = { @{ Path = "$D/report.html"; HistoryPath = "$D/none.jsonl" } }
         'Find-PgRecoveryPoint' = { @{} }
         'Get-BackupList' = { @{} }
         'Measure-PgRecovery' = { @{} }

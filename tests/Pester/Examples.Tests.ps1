@@ -77,6 +77,9 @@ Describe 'Examples' -Skip:$noServer {
             '/var/lib/postgresql/15/restored' = "$to/restored"
             '/var/lib/postgresql/17/main' = $server.Data
             '/run/walrus' = $to
+            '/var/lib/walrus/' = "$to/"
+            '/srv/www/' = "$to/"
+            './report.html' = "$to/report.html"
             './archive' = "$to/archive"
             './data' = $server.Data
             './walg.yaml' = "$TestDrive/wal-g.yaml"

@@ -83,4 +83,17 @@ Describe '<Topic>' -ForEach $topics {
     It 'has a topic, a short description, a long one, and what to see also' {
         $text | Should -Match "(?s)^TOPIC\r?\n    $Topic\r?\n.*\nSHORT DESCRIPTION\r?\n    \S.*\nLONG DESCRIPTION\r?\n.*\nSEE ALSO\r?\n    \S"
     }
+
+    It 'names only cmdlets that there are' {
+        foreach ($named in [regex]::Matches($text, '\b[A-Z][a-z]+-(Wal|Pg|BaseBackup|BackupList)[A-Za-z]*').Value | Select-Object -Unique) {
+            Get-Command $named -Module WalRus -ErrorAction Ignore | Should -Not -BeNullOrEmpty -Because "$Topic names $named"
+        }
+    }
+}
+
+Describe 'about_WalRus' {
+    It 'names every cmdlet' {
+        $text = Get-Content (Join-Path $ModuleFolder 'en-US' 'about_WalRus.help.txt') -Raw
+        foreach ($command in Get-Command -Module WalRus) { $text | Should -Match "(?m)^        $($command.Name) " }
+    }
 }
