@@ -153,10 +153,11 @@ Describe 'Test-PgBackup' -Skip:$missing {
         Invoke-S3 $bucket @('-o', $file) $part
         Set-FlippedByte $file
         Invoke-S3 $bucket @('-T', $file) $part
-        (Test-PgBackup $stored @options).FailedPhase | Should -Be 'Restore'
+        $corrupted = Test-PgBackup $stored @options -ErrorVariable failed
+        $corrupted.FailedPhase | Should -Be 'Restore' -Because "$corrupted $failed $($corrupted.Phases.Message)"
         Invoke-S3 $bucket @('-X', 'DELETE') $part
-        $last = Test-PgBackup $stored @options
-        $last.FailedPhase | Should -Be 'Restore'
+        $last = Test-PgBackup $stored @options -ErrorVariable failed
+        $last.FailedPhase | Should -Be 'Restore' -Because "$last $failed"
         $last.Message | Should -Match 'lacks \d+ of the files it lists'
     }
 
