@@ -65,7 +65,7 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
             await output.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             log ??= LogFactory.CreateDefault(line.Value("log-format"), standardError);
             FailureReport.Write(log, failure, cancellationToken.IsCancellationRequested);
-            return ExitCodes.Of(failure);
+            return ExitCodes.Of(failure, line);
         }
         finally
         {

@@ -6,6 +6,12 @@ public static class ErrorCodes
     /// <summary>EX_IOERR: what wal-g's <c>wal-fetch</c> exits with when the archive does not hold the file.</summary>
     public const int ExitWalNotFound = 74;
 
+    /// <summary>
+    /// Above 125, which PostgreSQL takes from restore_command as a reason to stop instead of "the archive ends here"
+    /// (xlogarchive.c, RestoreArchivedFile).
+    /// </summary>
+    public const int ExitStopsRecovery = 200;
+
     /// <summary>The process exit code a command ends with when it fails with <paramref name="code"/>.</summary>
     public static int ExitCode(ErrorCode code) => code == ErrorCode.WalSegmentNotFound ? ExitWalNotFound : 1;
 

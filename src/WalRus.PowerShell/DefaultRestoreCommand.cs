@@ -10,17 +10,24 @@ internal static class DefaultRestoreCommand
     /// The walrus executable beside the module or on PATH: it starts much faster than pwsh, and
     /// replay waits for it once a segment. Without one, pwsh with this module.
     /// </summary>
-    public static string For(string? configFile) => WalRusExecutable.Find() is { } found
-        ? RestoreCommand.ForExecutable(found, configFile)
-        : ForPowerShell(configFile);
+    /// <param name="configFile">The settings' file, or null.</param>
+    /// <param name="isStandby">A standby asks again after a failure; any other recovery must stop, not end.</param>
+    public static string For(string? configFile, bool isStandby) => WalRusExecutable.Find() is { } found
+        ? RestoreCommand.ForExecutable(found, configFile) + (isStandby ? "" : $" --{RestoreCommand.StopRecoveryFlag}")
+        : ForPowerShell(configFile, isStandby);
 
     private static string ModuleFolder => Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location)!;
 
-    private static string ForPowerShell(string? configFile)
+    private static string ForPowerShell(string? configFile, bool isStandby)
     {
         var manifest = Path.GetFullPath(Path.Combine(ModuleFolder, "..", "WalRus.psd1"));
         var file = configFile is null ? "" : $" -ConfigFile {Literal(configFile)}";
         var script = $"Import-Module {Literal(manifest)} -ErrorAction Stop; Restore-WalSegment '%f' '%p'{file} -ErrorAction Stop";
+        if (!isStandby)
+        {
+            script = $"try {{ {script} }} catch {{ $_ | Out-String | Write-Host; exit ($_.FullyQualifiedErrorId -like "
+                + $"'{ErrorCode.WalSegmentNotFound}*' ? {ErrorCodes.ExitWalNotFound} : {ErrorCodes.ExitStopsRecovery}) }}";
+        }
 
         // The shell must take nothing in it for its own: $ and backticks stay as they are only in sh's single quotes.
         var quoted = OperatingSystem.IsWindows()

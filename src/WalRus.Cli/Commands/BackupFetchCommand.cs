@@ -151,7 +151,9 @@ internal static class BackupFetchCommand
     private static string OwnRestoreCommand(Invocation call)
     {
         var self = SelfInvocation.Find() ?? new SelfInvocation(Application.Name, []);
-        return RestoreCommand.ForProgram([self.Program, .. self.Arguments], call.GlobalArguments());
+        IEnumerable<string> flags = call.GlobalArguments();
+        return RestoreCommand.ForProgram(
+            [self.Program, .. self.Arguments], call.Has("standby") ? flags : flags.Prepend($"--{RestoreCommand.StopRecoveryFlag}"));
     }
 
     /// <summary>The server runs restore_command in its own environment, which may be another than this one.</summary>

@@ -1,3 +1,4 @@
+using WalRus.Backup;
 using WalRus.Cli.CommandLine;
 using WalRus.Wal;
 
@@ -16,7 +17,11 @@ internal static class WalFetchCommand
         Meaning = "Bring back one WAL file (restore_command); exit code 74 when it is not archived",
         MinimumArguments = 2,
         MaximumArguments = 2,
-        Options = [CommonOptions.TargetStorage],
+        Options =
+        [
+            CommonOptions.TargetStorage,
+            new(RestoreCommand.StopRecoveryFlag, "fail with an exit code that stops PostgreSQL's recovery instead of ending it (not for a standby)"),
+        ],
         RunAsync = RunAsync,
     };
 

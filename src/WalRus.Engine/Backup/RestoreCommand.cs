@@ -3,6 +3,13 @@ namespace WalRus.Backup;
 /// <summary>Builds PostgreSQL's restore_command, quoted for the shell that this system's server runs it in.</summary>
 public static class RestoreCommand
 {
+    /// <summary>
+    /// The flag of <c>walrus wal-fetch</c> for a recovery that ends at the archive's end: PostgreSQL takes every failure of
+    /// restore_command for that end, so an unreachable store would make a server that lacks the newest commits. With it the
+    /// server stops and goes on where it was when it is started again. Not for a standby, which asks again by itself.
+    /// </summary>
+    public const string StopRecoveryFlag = "stop-recovery";
+
     /// <summary><c>"/path/walrus" wal-fetch "%f" "%p" [--config "..."]</c>.</summary>
     /// <param name="executable">Absolute path of the walrus (or wal-g) executable.</param>
     /// <param name="configurationFile">Its configuration file; null when it finds its settings by itself.</param>

@@ -189,7 +189,7 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
             Target = target,
             Action = TargetAction,
             Standby = Standby,
-            RestoreCommand = RestoreCommand ?? DefaultRestoreCommand.For(ConfigFileInForce),
+            RestoreCommand = RestoreCommand ?? DefaultRestoreCommand.For(ConfigFileInForce, Standby),
         };
     }
 
