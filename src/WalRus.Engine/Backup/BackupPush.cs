@@ -80,7 +80,10 @@ public sealed class BackupPush
                 await source.CopyAsync(tars, cancellationToken).ConfigureAwait(false);
                 var end = await source.FinishAsync(tars, cancellationToken).ConfigureAwait(false);
                 var sentinel = Complete(draft, end, tars);
-                await StoreMetadataAsync(name, sentinel, metadata, cancellationToken).ConfigureAwait(false);
+
+                // Who holds the name stays written until the end: killed just before the sentinel it must still be known.
+                var described = sentinel.ToMetadata() with { ServerRun = claim.ServerRun, ProcessId = claim.ProcessId };
+                await StoreMetadataAsync(name, described, metadata, cancellationToken).ConfigureAwait(false);
 
                 // From here on nothing is removed and cancelling comes too late: a sentinel may be there.
                 cancellationToken.ThrowIfCancellationRequested();
@@ -122,10 +125,10 @@ public sealed class BackupPush
     };
 
     private async Task StoreMetadataAsync(
-        BackupName name, BackupSentinel sentinel, FilesMetadataWriter? metadata, CancellationToken cancellationToken)
+        BackupName name, BackupMetadata described, FilesMetadataWriter? metadata, CancellationToken cancellationToken)
     {
         await archive
-            .WriteDocumentAsync(WalGLayout.Metadata(name), sentinel.ToMetadata().ToJson(), cancellationToken)
+            .WriteDocumentAsync(WalGLayout.Metadata(name), described.ToJson(), cancellationToken)
             .ConfigureAwait(false);
         if (metadata is not null)
         {

@@ -78,7 +78,11 @@ internal sealed class DataDirectorySource : IBackupSource
         mode = new ServerBackupMode(session, server);
         start = await mode.StartAsync(Label(), cancellationToken).ConfigureAwait(false);
         verification = Verification(server);
-        var serverRun = await mode.TryHoldNameAsync(start.Segment.ToString(), cancellationToken).ConfigureAwait(false);
+
+        // A primary never gives a name twice: it begins a segment of its own for each backup.
+        var serverRun = start.IsInRecovery
+            ? await mode.TryHoldNameAsync(start.Segment.ToString(), cancellationToken).ConfigureAwait(false)
+            : null;
         return new BackupSourceStart(
             start.Lsn, start.Segment, server.Version, server.SystemIdentifier, dataDirectory, serverRun);
     }
