@@ -17,8 +17,8 @@ public static class NativeLibraries
     private static readonly ConcurrentDictionary<string, Lazy<Outcome>> Loaded = new(StringComparer.Ordinal);
 
     static NativeLibraries() =>
-        NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, static (name, _, _) =>
-            NativeLibraryDescription.Find(name) is null ? 0 : Load(name).Handle);
+        NativeLibrary.SetDllImportResolver(
+            typeof(NativeLibraries).Assembly, static (name, _, _) => NativeLibraryDescription.Find(name) is null ? 0 : Reference(name));
 
     /// <summary>Whether the library can be loaded here; the answer is final for this process.</summary>
     /// <param name="name">"lz4", "zstd", "lzma" or "sodium".</param>
@@ -69,12 +69,22 @@ public static class NativeLibraries
         return new Outcome(0, new MissingLibrary(library, null));
     }
 
-    private static Outcome Load(string name) => Loaded.GetOrAdd(name, static name => new Lazy<Outcome>(() =>
-    {
-        var library = NativeLibraryDescription.Find(name)
-            ?? throw new ArgumentException($"'{name}' is not a library of the engine.", nameof(name));
-        return Search(library, Environment.GetEnvironmentVariable(library.OverrideVariable));
-    })).Value;
+    /// <summary>
+    /// A reference of the caller's own to a library. Of two threads that make the first call into a library at once, the
+    /// runtime of an AOT program frees what the later one was given (InteropHelpers.FixupModuleCell): were that the handle
+    /// which all share, the library would be unloaded in the middle of the other's call.
+    /// </summary>
+    /// <returns>0 when the library cannot be loaded.</returns>
+    internal static nint Reference(string name) =>
+        Load(name).Failure is null ? Search(Describe(name), Overriding(name)).Handle : 0;
+
+    private static NativeLibraryDescription Describe(string name) => NativeLibraryDescription.Find(name)
+        ?? throw new ArgumentException($"'{name}' is not a library of the engine.", nameof(name));
+
+    private static string? Overriding(string name) => Environment.GetEnvironmentVariable(Describe(name).OverrideVariable);
+
+    private static Outcome Load(string name) => Loaded
+        .GetOrAdd(name, static name => new Lazy<Outcome>(() => Search(Describe(name), Overriding(name)))).Value;
 
     private static bool TryLoad(string file, out nint handle)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using WalRus.Streaming;
 
@@ -46,6 +47,17 @@ public sealed class NativeLibrariesTests
         Assert.SkipUnless(NativeLibraries.IsAvailable(name), $"{name} is not installed");
         NativeLibraries.Require(name);
         Assert.False(NativeLibraries.IsAbsent(name));
+    }
+
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void A_runtime_that_frees_what_it_was_given_does_not_unload_the_library(string name)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && NativeLibraries.IsAvailable(name), $"Linux with {name}");
+        var references = Enumerable.Range(0, 5).Select(_ => NativeLibraries.Reference(name)).ToArray();
+        Assert.All(references, reference => Assert.NotEqual(0, reference));
+        Array.ForEach(references, NativeLibrary.Free);
+        Assert.Contains($"lib{name}.so", File.ReadAllText("/proc/self/maps"), StringComparison.Ordinal);
     }
 
     [Fact]
