@@ -50,6 +50,7 @@ public enum ErrorCode
     BackupDeltaUnsupported,
     BackupPartFailed,
     BackupExists,
+    ChangedBlocksUnknown,
 
     // Restore and recovery
     DestinationNotEmpty,

@@ -41,6 +41,7 @@ public static class ErrorCodes
         ErrorCode.Cancelled => "OperationStopped",
         ErrorCode.StoreThrottled => "LimitsExceeded",
         ErrorCode.DiskFull or ErrorCode.RecoveryWalMissing or ErrorCode.RecoveryTargetUnreachable
+            or ErrorCode.ChangedBlocksUnknown
             => "ResourceUnavailable",
         ErrorCode.ObjectCorrupt or ErrorCode.CodecUnknown or ErrorCode.WalSegmentInvalid or ErrorCode.BackupUnreadable
             or ErrorCode.BackupIncomplete or ErrorCode.ConfigurationFileInvalid or ErrorCode.DataDirectoryInvalid
