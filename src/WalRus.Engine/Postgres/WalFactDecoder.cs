@@ -24,12 +24,6 @@ public static class WalFactDecoder
     private const byte TransactionKindMask = 0x70;
     private const byte TransactionHasInfo = 0x80;
 
-    // xlogrecord.h: what may come before the data of a record that touches no block.
-    private const byte ShortData = 255;
-    private const byte LongData = 254;
-    private const byte Origin = 253;
-    private const byte TopLevelXid = 252;
-
     private const int RestorePointNameBytes = 64;
 
     /// <summary>What <see cref="WalRecordReader"/> should keep the bodies of.</summary>
@@ -100,14 +94,14 @@ public static class WalFactDecoder
         {
             switch (body[0])
             {
-                case ShortData:
+                case WalRecordContent.ShortData:
                     return body[2..];
-                case LongData when body.Length > 5:
+                case WalRecordContent.LongData when body.Length > 5:
                     return body[5..];
-                case Origin when body.Length > 3:
+                case WalRecordContent.Origin when body.Length > 3:
                     body = body[3..];
                     break;
-                case TopLevelXid when body.Length > 5:
+                case WalRecordContent.TopLevelXid when body.Length > 5:
                     body = body[5..];
                     break;
                 default:
@@ -130,7 +124,7 @@ public static class WalFactDecoder
         {
             // Who commits a prepared transaction is another one, or none.
             xid = (record.Header.Info & TransactionHasInfo) != 0
-                ? PreparedTransaction.Find(data[8..], fact.Kind == WalFactKind.CommitPrepared, record.PageMagic)
+                ? TransactionLists.FindPrepared(data[8..], fact.Kind == WalFactKind.CommitPrepared, record.PageMagic)
                 : null;
         }
 

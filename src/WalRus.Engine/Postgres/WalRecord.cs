@@ -7,6 +7,8 @@ public enum WalResourceManager : byte
 {
     XLog = 0,
     Transaction = 1,
+    Storage = 2,
+    Database = 4,
     Standby = 8,
 }
 

@@ -29,11 +29,13 @@ public sealed class WalRecordReader
     private const ushort FirstIsOverwrite = 0x0008;
     private const int RecordAlignment = 8;
 
-    private readonly Func<WalRecordHeader, bool> wanted;
+    private readonly Func<WalRecordHeader, int> wantedBytes;
     private readonly int maxBodyBytes;
+    private readonly int maxTailBytes;
     private readonly byte[] pageHeader = new byte[WalPageHeader.LongLength];
     private readonly byte[] recordHeader = new byte[WalRecordHeader.Length];
     private byte[] body = [];
+    private byte[] tail = [];
 
     private Lsn position;
     private WalPageHeader page;
@@ -49,11 +51,13 @@ public sealed class WalRecordReader
     private WalRecordHeader header;
     private uint bodyRead;
     private int bodyKept;
-    private bool keepsBody;
+    private int bodyWanted;
     private uint crc;
     private Lsn previous;
 
     private uint tailLeft;
+    private uint tailRead;
+    private int tailKept;
     private int padding;
     private bool skipsSegment;
 
@@ -61,11 +65,22 @@ public sealed class WalRecordReader
     /// <param name="wanted">Of which records the body is kept; null for none.</param>
     /// <param name="maxBodyBytes">How much of a body is kept at most.</param>
     public WalRecordReader(Lsn start, Func<WalRecordHeader, bool>? wanted = null, int maxBodyBytes = 4 << 20)
+        : this(start, wanted is null ? static _ => 0 : header => wanted(header) ? maxBodyBytes : 0, maxBodyBytes, 0)
+    {
+    }
+
+    /// <param name="start">The first byte that will come: the start of a segment.</param>
+    /// <param name="wantedBytes">How much of a record's body is kept.</param>
+    /// <param name="maxBodyBytes">How much of any body is kept at most.</param>
+    /// <param name="maxTailBytes">How much is kept at most of a record that began before <paramref name="start"/>.</param>
+    public WalRecordReader(Lsn start, Func<WalRecordHeader, int> wantedBytes, int maxBodyBytes, int maxTailBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(maxBodyBytes);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxTailBytes);
         position = start;
-        this.wanted = wanted ?? (_ => false);
+        this.wantedBytes = wantedBytes;
         this.maxBodyBytes = maxBodyBytes;
+        this.maxTailBytes = maxTailBytes;
     }
 
     /// <summary>The next byte that is expected.</summary>
@@ -80,6 +95,24 @@ public sealed class WalRecordReader
     /// <summary>True while a record has begun of which bytes are still to come.</summary>
     public bool IsInsideRecord => recordHeaderFilled > 0;
 
+    /// <summary>The format of the last page: it tells PostgreSQL's version.</summary>
+    public ushort PageMagic => page.Magic;
+
+    /// <summary>True while a record that began before the start goes on.</summary>
+    public bool IsInsideTail => tailLeft > 0;
+
+    /// <summary>The rest of a record that began before the start, page headers left out; or its beginning, where that is too long.</summary>
+    public ReadOnlySpan<byte> Tail => tail.AsSpan(0, tailKept);
+
+    /// <summary>True when a record that began before the start never ends: a server that crashed gave it up when it came back.</summary>
+    public bool IsTailGivenUp { get; private set; }
+
+    /// <summary>Bytes of that rest, kept or not.</summary>
+    public uint TailLength => tailRead;
+
+    /// <summary>Bytes of the record that has begun, page headers left out.</summary>
+    public uint UnfinishedLength => (uint)recordHeaderFilled + (recordHeaderFilled == WalRecordHeader.Length ? bodyRead : 0);
+
     /// <summary>Why there is nothing more to read; null while there may be.</summary>
     public string? EndReason { get; private set; }
 
@@ -92,6 +125,11 @@ public sealed class WalRecordReader
         PageMagic = page.Magic,
         Body = body.AsSpan(0, bodyKept),
     };
+
+    /// <summary>The record that has begun, as far as it came; null when not all of that was kept.</summary>
+    public byte[]? CopyUnfinished() => recordHeaderFilled == WalRecordHeader.Length && bodyRead > bodyKept
+        ? null
+        : [.. recordHeader.AsSpan(0, recordHeaderFilled), .. body.AsSpan(0, (int)UnfinishedLength - recordHeaderFilled)];
 
     /// <summary>Takes bytes until a record is complete, they are used up, or the WAL ends.</summary>
     /// <param name="bytes">The next bytes; what was taken is cut off.</param>
@@ -198,7 +236,10 @@ public sealed class WalRecordReader
             return;
         }
 
-        tailLeft -= (uint)TakeOfPage(ref bytes, tailLeft).Length;
+        var taken = TakeOfPage(ref bytes, tailLeft);
+        tailLeft -= (uint)taken.Length;
+        tailRead += (uint)taken.Length;
+        Keep(ref tail, ref tailKept, taken, maxTailBytes);
         padding = tailLeft == 0 ? (int)(RoundUp(position.Value, RecordAlignment) - position.Value) : 0;
     }
 
@@ -259,6 +300,7 @@ public sealed class WalRecordReader
     /// <summary>What the page says of a record that began before it must be what was read of it.</summary>
     private void TakeContinuation(Lsn start)
     {
+        IsTailGivenUp |= (page.Info & FirstIsOverwrite) != 0 && !IsInsideRecord && (tailLeft > 0 || !hasStarted);
         var pending = IsInsideRecord ? RecordLeft : tailLeft;
         if ((page.Info & FirstIsContinuation) != 0)
         {
@@ -321,7 +363,7 @@ public sealed class WalRecordReader
         bodyRead = 0;
         bodyKept = 0;
         crc = Crc32C.Initial;
-        keepsBody = wanted(header);
+        bodyWanted = Math.Min(maxBodyBytes, wantedBytes(header));
     }
 
     private void ReadBody(ref ReadOnlySpan<byte> bytes)
@@ -329,20 +371,18 @@ public sealed class WalRecordReader
         var taken = TakeOfPage(ref bytes, header.TotalLength - WalRecordHeader.Length - bodyRead);
         bodyRead += (uint)taken.Length;
         crc = Crc32C.Append(crc, taken);
-        if (keepsBody)
-        {
-            Keep(taken[..Math.Min(taken.Length, maxBodyBytes - bodyKept)]);
-        }
+        Keep(ref body, ref bodyKept, taken, bodyWanted);
     }
 
-    private void Keep(ReadOnlySpan<byte> bytes)
+    private static void Keep(ref byte[] buffer, ref int kept, ReadOnlySpan<byte> bytes, int limit)
     {
-        if (body.Length < bodyKept + bytes.Length)
+        bytes = bytes[..Math.Min(bytes.Length, limit - kept)];
+        if (buffer.Length < kept + bytes.Length)
         {
-            Array.Resize(ref body, Math.Min(maxBodyBytes, Math.Max(bodyKept + bytes.Length, body.Length * 2)));
+            Array.Resize(ref buffer, Math.Min(limit, Math.Max(kept + bytes.Length, buffer.Length * 2)));
         }
 
-        bytes.CopyTo(body.AsSpan(bodyKept));
-        bodyKept += bytes.Length;
+        bytes.CopyTo(buffer.AsSpan(kept));
+        kept += bytes.Length;
     }
 }

@@ -3,10 +3,10 @@ using System.Buffers.Binary;
 namespace WalRus.Postgres;
 
 /// <summary>
-/// Which prepared transaction a record ends: its id stands behind lists whose lengths must be walked. Source: PostgreSQL's
-/// xact.h and xactdesc.c.
+/// The lists in the record of a transaction's end, whose lengths must be walked to find what stands behind them. Source:
+/// PostgreSQL's xact.h and xactdesc.c.
 /// </summary>
-internal static class PreparedTransaction
+internal static class TransactionLists
 {
     private const uint HasDatabase = 1 << 0;
     private const uint HasSubtransactions = 1 << 1;
@@ -22,11 +22,43 @@ internal static class PreparedTransaction
     /// <summary>Version 18 made the object's id one of 64 bits.</summary>
     private const ushort FirstMagicWithWideStatistics = 0xD118;
 
+    /// <summary>Finds the relations whose files the transaction's end removes, 12 bytes each; none is an empty list.</summary>
+    /// <param name="data">The record's own data, the time included; the record says that it has information.</param>
+    /// <param name="relations">The list.</param>
+    /// <returns>False when the data is not what it should be.</returns>
+    public static bool TryFindRelations(ReadOnlySpan<byte> data, out ReadOnlySpan<byte> relations)
+    {
+        const int TimeBytes = 8;
+        relations = default;
+        if (data.Length < TimeBytes + sizeof(uint))
+        {
+            return false;
+        }
+
+        data = data[TimeBytes..];
+        var info = BinaryPrimitives.ReadUInt32LittleEndian(data);
+        long at = sizeof(uint) + ((info & HasDatabase) != 0 ? DatabaseBytes : 0);
+        if (!PassList(data, ref at, (info & HasSubtransactions) != 0, sizeof(uint)))
+        {
+            return false;
+        }
+
+        var start = at + sizeof(int);
+        if (!PassList(data, ref at, (info & HasRelations) != 0, RelationBytes) || at > data.Length)
+        {
+            return false;
+        }
+
+        relations = at >= start ? data[(int)start..(int)at] : default;
+        return true;
+    }
+
+    /// <summary>Finds which prepared transaction a record ends.</summary>
     /// <param name="data">What follows the time.</param>
     /// <param name="commits">A commit's list of invalidations is not in an abort.</param>
     /// <param name="pageMagic">Of the page the record ends on.</param>
     /// <returns>Null when it is not there.</returns>
-    public static uint? Find(ReadOnlySpan<byte> data, bool commits, ushort pageMagic)
+    public static uint? FindPrepared(ReadOnlySpan<byte> data, bool commits, ushort pageMagic)
     {
         if (data.Length < sizeof(uint))
         {
