@@ -73,6 +73,7 @@ public enum ErrorCode
     PostgresQueryFailed,
     PostgresConnectionLost,
     PostgresTimelineChanged,
+    PostgresProtocolViolation,
     DataDirectoryMismatch,
     DataDirectoryInvalid,
 

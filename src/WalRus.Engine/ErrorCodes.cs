@@ -49,7 +49,7 @@ public static class ErrorCodes
         ErrorCode.BackupAmbiguous => "InvalidArgument",
         ErrorCode.DrillFailed => "InvalidResult",
         ErrorCode.DataDirectoryMismatch or ErrorCode.PostgresTimelineChanged => "InvalidOperation",
-        ErrorCode.DaemonProtocolViolation => "ProtocolError",
+        ErrorCode.DaemonProtocolViolation or ErrorCode.PostgresProtocolViolation => "ProtocolError",
         ErrorCode.DaemonRefused or ErrorCode.BackupPartFailed or ErrorCode.PostgresQueryFailed or ErrorCode.StoreFailed
             or ErrorCode.StoreClockSkewed or ErrorCode.FileFailed => "OperationStopped",
         _ => "NotSpecified",

@@ -1,5 +1,6 @@
 using System.Net;
 using WalRus.Archiving;
+using WalRus.Protocol;
 using WalRus.Storage;
 using WalRus.Streaming;
 using WalRus.WalG;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Threading.Channels;
 using WalRus.Postgres;
+using WalRus.Protocol;
 using WalRus.Streaming;
 using WalRus.Streaming.Tar;
 using WalRus.WalG;

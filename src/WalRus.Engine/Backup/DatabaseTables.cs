@@ -1,3 +1,4 @@
+using WalRus.Protocol;
 using WalRus.WalG;
 
 namespace WalRus.Backup;

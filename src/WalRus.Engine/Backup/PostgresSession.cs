@@ -1,5 +1,6 @@
 using System.Data;
 using Npgsql;
+using WalRus.Protocol;
 
 namespace WalRus.Backup;
 
@@ -263,7 +264,7 @@ internal sealed class PostgresSession : IAsyncDisposable
             SslCertificate = settings.SslCertificateFile,
             SslKey = settings.SslKeyFile,
             SslPassword = settings.SslKeyPassword,
-            RootCertificate = settings.SslRootCertificateFile,
+            RootCertificate = settings.SslRootCertificateFile is "system" ? null : settings.SslRootCertificateFile,
 
             // A session is what a backup is tied to: never a pooled one that lives on after it was closed.
             Pooling = false,

@@ -1,5 +1,6 @@
 using System.Globalization;
 using WalRus.Backup;
+using WalRus.Protocol;
 
 namespace WalRus.Configuration;
 
@@ -12,8 +13,9 @@ internal static class PostgresSettings
     private static readonly string[] SocketFolders = ["/var/run/postgresql", "/private/tmp", "/tmp"];
 
     /// <exception cref="WalRusException"><see cref="ErrorCode.SettingInvalid"/>.</exception>
-    public static PostgresConnectionSettings Read(WalRusSettings settings, string? homeFolder)
+    public static PostgresConnectionSettings Read(WalRusSettings given, string? homeFolder)
     {
+        var settings = PostgresServiceFile.Apply(given);
         var user = settings.Text(SettingCatalog.PgUser) ?? Environment.UserName;
         var timeoutSeconds = settings.Integer(SettingCatalog.PgConnectTimeout);
         return new PostgresConnectionSettings
@@ -30,12 +32,19 @@ internal static class PostgresSettings
                 "require" => PostgresSslMode.Require,
                 "verify-ca" => PostgresSslMode.VerifyCa,
                 "verify-full" => PostgresSslMode.VerifyFull,
-                _ => PostgresSslMode.Prefer,
+                "prefer" => PostgresSslMode.Prefer,
+                _ => null,
             },
-            SslCertificateFile = settings.Text(SettingCatalog.PgSslCert),
-            SslKeyFile = settings.Text(SettingCatalog.PgSslKey),
+            ChannelBinding = settings.Text(SettingCatalog.PgChannelBinding) switch
+            {
+                "disable" => PostgresChannelBinding.Disable,
+                "require" => PostgresChannelBinding.Require,
+                _ => PostgresChannelBinding.Prefer,
+            },
+            SslCertificateFile = settings.Text(SettingCatalog.PgSslCert) ?? DefaultTlsFile(homeFolder, "postgresql.crt"),
+            SslKeyFile = settings.Text(SettingCatalog.PgSslKey) ?? DefaultTlsFile(homeFolder, "postgresql.key"),
             SslKeyPassword = settings.Text(SettingCatalog.PgSslPassword),
-            SslRootCertificateFile = settings.Text(SettingCatalog.PgSslRootCert),
+            SslRootCertificateFile = settings.Text(SettingCatalog.PgSslRootCert) ?? DefaultTlsFile(homeFolder, "root.crt"),
             ApplicationName = settings.Text(SettingCatalog.PgAppName)!,
             Options = settings.Text(SettingCatalog.PgOptions),
 
@@ -71,16 +80,12 @@ internal static class PostgresSettings
         : SocketFolders.FirstOrDefault(folder =>
             File.Exists(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $".s.PGSQL.{port}")))) ?? "localhost";
 
-    private static string? DefaultPassFile(string? homeFolder)
-    {
-        if (homeFolder is null)
-        {
-            return null;
-        }
+    private static string? DefaultPassFile(string? homeFolder) => Existing(
+        homeFolder, OperatingSystem.IsWindows() ? Path.Combine("AppData", "Roaming", "postgresql", "pgpass.conf") : ".pgpass");
 
-        var path = OperatingSystem.IsWindows()
-            ? Path.Combine(homeFolder, "AppData", "Roaming", "postgresql", "pgpass.conf")
-            : Path.Combine(homeFolder, ".pgpass");
-        return File.Exists(path) ? path : null;
-    }
+    private static string? DefaultTlsFile(string? homeFolder, string name) => Existing(
+        homeFolder, Path.Combine(OperatingSystem.IsWindows() ? Path.Combine("AppData", "Roaming", "postgresql") : ".postgresql", name));
+
+    private static string? Existing(string? homeFolder, string name) =>
+        homeFolder is not null && Path.Combine(homeFolder, name) is var path && File.Exists(path) ? path : null;
 }

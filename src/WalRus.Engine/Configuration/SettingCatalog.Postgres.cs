@@ -18,7 +18,7 @@ public static partial class SettingCatalog
         Text(SettingGroup.Postgres, "PGDATABASE", "database; the user's name when not set").Supported();
 
     public static Setting PgSslMode { get; } = Choice(
-        SettingGroup.Postgres, "PGSSLMODE", "TLS", "prefer", "disable", "allow", "prefer", "require", "verify-ca", "verify-full").Supported();
+        SettingGroup.Postgres, "PGSSLMODE", "TLS; prefer for SQL and verify-full for replication over TCP when not set", null, "disable", "allow", "prefer", "require", "verify-ca", "verify-full").Supported();
 
     public static Setting PgSslCert { get; } = FilePath(SettingGroup.Postgres, "PGSSLCERT", "client certificate").Supported();
 
@@ -28,6 +28,9 @@ public static partial class SettingCatalog
 
     public static Setting PgSslRootCert { get; } =
         FilePath(SettingGroup.Postgres, "PGSSLROOTCERT", "certificates the server's is checked against").Supported();
+
+    public static Setting PgChannelBinding { get; } = Choice(
+        SettingGroup.Postgres, "PGCHANNELBINDING", "bind SCRAM to TLS; for replication", "prefer", "disable", "prefer", "require").Supported();
 
     public static Setting PgAppName { get; } =
         Text(SettingGroup.Postgres, "PGAPPNAME", "application_name", "walrus").Supported();
@@ -39,10 +42,14 @@ public static partial class SettingCatalog
 
     public static Setting PgData { get; } = FilePath(SettingGroup.Postgres, "PGDATA", "data directory").Supported();
 
-    public static Setting PgService { get; } = Text(SettingGroup.Postgres, "PGSERVICE", "service of a service file")
-        .Refused("Give PGHOST, PGPORT, PGUSER and PGDATABASE instead: WalRus reads no service files.");
+    public static Setting PgService { get; } =
+        Text(SettingGroup.Postgres, "PGSERVICE", "section of the service file to take the connection from").Supported();
 
-    public static Setting PgServiceFile { get; } = FilePath(SettingGroup.Postgres, "PGSERVICEFILE", "service file").Foreign();
+    public static Setting PgServiceFile { get; } =
+        FilePath(SettingGroup.Postgres, "PGSERVICEFILE", "service file; ~/.pg_service.conf when not set").Supported();
+
+    public static Setting PgSysConfDir { get; } =
+        FilePath(SettingGroup.Postgres, "PGSYSCONFDIR", "folder of the system's pg_service.conf").Supported();
 
     public static Setting PgTargetSessionAttrs { get; } =
         Text(SettingGroup.Postgres, "PGTARGETSESSIONATTRS", "which of several hosts to take", "any").Foreign();

@@ -215,6 +215,18 @@ public sealed class WalRusSettings
     internal WalRusSettings WithFallback(Setting setting, string text) => IsSet(setting) ? this : new WalRusSettings(
         sources with { Given = new Dictionary<string, string>(sources.Given, StringComparer.OrdinalIgnoreCase) { [setting.Name] = text } }, file);
 
+    /// <summary>These settings with some more as if the caller had given them; those that the caller did give stay.</summary>
+    internal WalRusSettings WithGiven(IReadOnlyDictionary<string, string> more)
+    {
+        var all = new Dictionary<string, string>(more, StringComparer.OrdinalIgnoreCase);
+        foreach (var (name, text) in sources.Given)
+        {
+            all[name] = text;
+        }
+
+        return new WalRusSettings(sources with { Given = all }, file);
+    }
+
     private SettingValue FindOrNothing(Setting setting)
     {
         try

@@ -1,6 +1,7 @@
 using System.Globalization;
 using WalRus.Backup;
 using WalRus.Postgres;
+using WalRus.Protocol;
 using WalRus.Streaming;
 
 namespace WalRus.Drill;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using WalRus.Backup;
 using WalRus.Postgres;
+using WalRus.Protocol;
 
 namespace WalRus.Drill;
 

@@ -1,4 +1,5 @@
 using WalRus.Backup;
+using WalRus.Protocol;
 
 namespace WalRus.Drill;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using WalRus.Backup;
+using WalRus.Protocol;
 
 namespace WalRus.Drill;
 

@@ -1,4 +1,5 @@
 using WalRus.Backup;
+using WalRus.Protocol;
 using WalRus.Storage;
 using WalRus.Streaming;
 using WalRus.Tests.Contracts;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using WalRus.Backup;
+using WalRus.Protocol;
 
 namespace WalRus.Tests.Backup;
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using WalRus.Backup;
+using WalRus.Protocol;
 using WalRus.Tests.Contracts;
 
 namespace WalRus.Tests.Backup;

@@ -90,13 +90,14 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task A_service_file_that_is_not_read_is_refused_for_a_backup()
+    public async Task A_service_that_is_in_no_service_file_is_refused_for_a_backup()
     {
         await using var engine = WalRusEngine.Open(
-            Sources.FromEnvironment(("WALG_FILE_PREFIX", Path.GetTempPath()), ("PGSERVICE", "x")), NullEventLog.Instance);
+            Sources.FromEnvironment(("WALG_FILE_PREFIX", Path.GetTempPath()), ("PGSERVICE", "x"), ("PGSERVICEFILE", "/absent")),
+            NullEventLog.Instance);
         Assert.NotNull(engine.CreateWalPush());
         Assert.Equal(
-            ErrorCode.SettingNotSupported,
+            ErrorCode.SettingInvalid,
             Assert.Throws<WalRusException>(() => engine.CreateBackupPush(engine.BackupPushOptions)).Code);
     }
 

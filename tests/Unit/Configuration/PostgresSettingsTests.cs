@@ -1,5 +1,6 @@
 using WalRus.Backup;
 using WalRus.Configuration;
+using WalRus.Protocol;
 
 namespace WalRus.Tests.Configuration;
 
@@ -48,7 +49,7 @@ public sealed class PostgresSettingsTests
         Assert.Equal(Environment.UserName, read.User);
         Assert.Equal(5432, Assert.Single(read.Endpoints).Port);
         Assert.Null(read.PassFile);
-        Assert.Equal(PostgresSslMode.Prefer, read.SslMode);
+        Assert.Null(read.SslMode);
     }
 
     [Fact]
@@ -59,5 +60,47 @@ public sealed class PostgresSettingsTests
         File.WriteAllText(home[".pgpass"], "");
         Assert.Equal(home[".pgpass"], PostgresSettings.Read(Sources.Settings(), home.FullName).PassFile);
         Assert.Equal("/x", PostgresSettings.Read(Sources.FromEnvironment(("PGPASSFILE", "/x")), home.FullName).PassFile);
+    }
+
+    [Fact]
+    public void A_service_goes_before_the_environment_and_behind_what_the_caller_gives()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["services"], """
+            # two of them
+            [other]
+            host=elsewhere
+            [backup]
+            host = db1,db2
+            port=6000
+            dbname=app
+            sslmode=verify-ca
+            channel_binding=require
+            keepalives=1
+            host=second
+            [last]
+            host=last
+            """);
+        var read = PostgresSettings.Read(
+            Sources.FromEnvironment(
+                ("PGSERVICE", "backup"), ("PGSERVICEFILE", folder["services"]), ("PGHOST", "environment"), ("PGUSER", "me")),
+            null);
+        Assert.Equal([new PostgresEndpoint("db1", 6000), new PostgresEndpoint("db2", 6000)], read.Endpoints);
+        Assert.Equal(("me", "app"), (read.User, read.Database));
+        Assert.Equal(PostgresSslMode.VerifyCa, read.SslMode);
+        Assert.Equal(PostgresChannelBinding.Require, read.ChannelBinding);
+    }
+
+    [Theory]
+    [InlineData("[s]\nsslcrl=/x", ErrorCode.SettingNotSupported)]
+    [InlineData("[s]\nhost", ErrorCode.SettingInvalid)]
+    [InlineData("[s]\nsslmode=maybe", ErrorCode.SettingInvalid)]
+    [InlineData("[t]\nhost=x", ErrorCode.SettingInvalid)]
+    public void A_service_that_cannot_be_followed_is_an_error(string file, ErrorCode code)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["services"], file);
+        var settings = Sources.FromEnvironment(("PGSERVICE", "s"), ("PGSERVICEFILE", folder["services"]));
+        Assert.Equal(code, Assert.Throws<WalRusException>(() => PostgresSettings.Read(settings, null)).Code);
     }
 }

@@ -57,7 +57,7 @@ internal static class StoreExtensions
 
     public static async Task<WalRusException> FailsAsync(this Task work, ErrorCode code)
     {
-        var failure = await Assert.ThrowsAsync<WalRusException>(() => work);
+        var failure = await Assert.ThrowsAnyAsync<WalRusException>(() => work);
         Assert.True(failure.Code == code, $"{failure.Code} instead of {code}: {failure}");
         return failure;
     }

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 using WalRus.Backup;
+using WalRus.Protocol;
 
 namespace WalRus.Tests;
 

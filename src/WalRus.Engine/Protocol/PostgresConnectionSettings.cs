@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace WalRus.Backup;
+namespace WalRus.Protocol;
 
 /// <summary>libpq's sslmode.</summary>
 public enum PostgresSslMode
@@ -23,6 +23,18 @@ public readonly record struct PostgresEndpoint(string Host, int Port)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
 }
 
+/// <summary>libpq's channel_binding.</summary>
+public enum PostgresChannelBinding
+{
+    Disable,
+
+    /// <summary>Used where server, TLS and password allow it.</summary>
+    Prefer,
+
+    /// <summary>A login without it is refused.</summary>
+    Require,
+}
+
 /// <summary>How to reach the server that is backed up: libpq's settings, resolved.</summary>
 public sealed record PostgresConnectionSettings
 {
@@ -40,7 +52,12 @@ public sealed record PostgresConnectionSettings
     /// <summary>libpq's password file; null for none.</summary>
     public string? PassFile { get; init; }
 
-    public PostgresSslMode SslMode { get; init; } = PostgresSslMode.Prefer;
+    /// <summary>
+    /// Null when nobody said: libpq's prefer for SQL; verify-full over TCP for replication, which carries every byte of the cluster.
+    /// </summary>
+    public PostgresSslMode? SslMode { get; init; }
+
+    public PostgresChannelBinding ChannelBinding { get; init; } = PostgresChannelBinding.Prefer;
 
     public string? SslCertificateFile { get; init; }
 
@@ -48,6 +65,7 @@ public sealed record PostgresConnectionSettings
 
     public string? SslKeyPassword { get; init; }
 
+    /// <summary>A file of certificates, "system" for those the system trusts, or null (the system's, too).</summary>
     public string? SslRootCertificateFile { get; init; }
 
     public string ApplicationName { get; init; } = "walrus";
