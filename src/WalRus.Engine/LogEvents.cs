@@ -160,6 +160,29 @@ public static class LogEvents
         Write(log, EventLevel.Error, nameof(DrillLeftovers),
             $"The drill's folder {folder} could not all be removed: {reason}; remove it by hand");
 
+    // Verification
+    public static void WalVerifyPosition(this IEventLog log, string segment) =>
+        Write(log, EventLevel.Info, nameof(WalVerifyPosition), $"Current WAL segment: {segment}");
+
+    public static void WalVerifyBackup(this IEventLog log, string backup) =>
+        Write(log, EventLevel.Info, nameof(WalVerifyBackup), $"Detected earliest available backup: {backup}");
+
+    public static void WalVerifyWithoutBackup(this IEventLog log) =>
+        Write(log, EventLevel.Warning, nameof(WalVerifyWithoutBackup),
+            $"Failed to detect earliest backup WAL segment no: there is no backup that leads here and is not permanent, will scan until segment 1");
+
+    public static void BackupPassedOver(this IEventLog log, string backup, string reason) =>
+        Write(log, EventLevel.Warning, nameof(BackupPassedOver), $"{backup} is passed over: {reason}");
+
+    public static void WalRestoreNothing(this IEventLog log) =>
+        Write(log, EventLevel.Info, nameof(WalRestoreNothing), $"No WAL files to restore");
+
+    public static void WalRestored(this IEventLog log, string name) =>
+        Write(log, EventLevel.Info, nameof(WalRestored), $"Successfully download WAL file {name}");
+
+    public static void WalRestoreFailed(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Error, nameof(WalRestoreFailed), $"Failed to download WAL file {name}: {reason}");
+
     // Configuration
     public static void SettingsNotUsed(this IEventLog log, string names) =>
         Write(log, EventLevel.Warning, nameof(SettingsNotUsed), $"These settings have no effect in WalRus: {names}");

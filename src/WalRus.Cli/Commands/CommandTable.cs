@@ -8,7 +8,7 @@ internal static class CommandTable
     /// <summary>wal-g's commands that WalRus does not have: named, so that a script is told and nothing is silently left out.</summary>
     private static readonly string[] MissingNames =
     [
-        "backup-mark", "delete", "wal-receive", "wal-restore", "wal-show", "wal-verify", "copy", "catchup-push", "catchup-fetch",
+        "backup-mark", "delete", "wal-receive", "copy", "catchup-push", "catchup-fetch",
         "catchup-list", "catchup-send", "catchup-receive", "pgbackrest", "st", "completion",
     ];
 
@@ -21,6 +21,9 @@ internal static class CommandTable
         BackupFetchCommand.Definition,
         BackupListCommand.Definition,
         BackupShowCommand.Definition,
+        WalShowCommand.Definition,
+        WalVerifyCommand.Definition,
+        WalRestoreCommand.Definition,
         DaemonCommand.Definition,
         DaemonClientCommand.Definition,
         ConfigCommand.Definition,

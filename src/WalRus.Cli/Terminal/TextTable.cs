@@ -24,7 +24,7 @@ internal static class TextTable
     /// <summary>A box of +, - and |; the first row is the heading, in capitals.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="rows">Heading and body.</param>
-    /// <param name="isNumeric">Whether a column of the body is aligned to the right.</param>
+    /// <param name="isNumeric">Whether a column is aligned to the right, its heading too.</param>
     public static void WriteBoxed(TextWriter output, IReadOnlyList<IReadOnlyList<string>> rows, Func<int, bool> isNumeric)
     {
         IReadOnlyList<string> heading = [.. rows[0].Select(cell => cell.ToUpperInvariant())];
@@ -32,22 +32,22 @@ internal static class TextTable
         var widths = Widths([heading, .. body]);
         var ruler = $"+{string.Concat(widths.Select(width => new string('-', width + 2) + "+"))}\n";
         output.Write(ruler);
-        WriteRow(heading, _ => false);
+        WriteRow(heading);
         output.Write(ruler);
         foreach (var row in body)
         {
-            WriteRow(row, isNumeric);
+            WriteRow(row);
         }
 
         output.Write(ruler);
 
-        void WriteRow(IReadOnlyList<string> row, Func<int, bool> toTheRight)
+        void WriteRow(IReadOnlyList<string> row)
         {
             var line = new StringBuilder("|");
             for (var i = 0; i < row.Count; i++)
             {
                 var blanks = widths[i] - Runes(row[i]);
-                line.Append(' ').Append(' ', toTheRight(i) ? blanks : 0).Append(row[i]).Append(' ', toTheRight(i) ? 0 : blanks).Append(" |");
+                line.Append(' ').Append(' ', isNumeric(i) ? blanks : 0).Append(row[i]).Append(' ', isNumeric(i) ? 0 : blanks).Append(" |");
             }
 
             output.Write($"{line}\n");

@@ -30,7 +30,14 @@ public readonly record struct WalObject(
 /// <param name="SegmentCount">Objects that are whole segments; one stored with two codecs counts twice.</param>
 /// <param name="LastModified">When the newest of them was stored.</param>
 public readonly record struct WalRange(
-    TimelineId Timeline, WalFileName First, WalFileName Last, long SegmentCount, DateTimeOffset LastModified);
+    TimelineId Timeline, WalFileName First, WalFileName Last, long SegmentCount, DateTimeOffset LastModified)
+{
+    /// <summary>Everything with the timeline's name: segments, partial ones, the history, sidecars, metadata.</summary>
+    public long ObjectCount { get; init; }
+
+    /// <summary>Bytes stored in those.</summary>
+    public long SizeBytes { get; init; }
+}
 
 /// <summary>Segments that a recovery needs and the archive does not hold.</summary>
 /// <param name="Count">How many.</param>
@@ -100,21 +107,19 @@ public sealed class WalCatalog(Archive archive)
         var ranges = new SortedDictionary<TimelineId, WalRange>();
         await foreach (var item in ListAsync(null, cancellationToken).ConfigureAwait(false))
         {
-            if (item is { Kind: WalObjectKind.Segment, Segment: { } segment })
+            if (item.Timeline is { } timeline)
             {
-                ranges[segment.Timeline] = ranges.TryGetValue(segment.Timeline, out var range)
-                    ? range with
-                    {
-                        First = segment < range.First ? segment : range.First,
-                        Last = segment > range.Last ? segment : range.Last,
-                        SegmentCount = range.SegmentCount + 1,
-                        LastModified = item.LastModified > range.LastModified ? item.LastModified : range.LastModified,
-                    }
-                    : new WalRange(segment.Timeline, segment, segment, 1, item.LastModified);
+                var range = ranges.GetValueOrDefault(timeline);
+                range = item is { Kind: WalObjectKind.Segment, Segment: { } segment } ? WithSegment(range, segment, item) : range;
+                ranges[timeline] = range with
+                {
+                    ObjectCount = range.ObjectCount + 1,
+                    SizeBytes = range.SizeBytes + item.SizeBytes,
+                };
             }
         }
 
-        return [.. ranges.Values];
+        return [.. ranges.Values.Where(range => range.SegmentCount > 0)];
     }
 
     /// <summary>The highest timeline of which the archive holds a segment or the history; null when it holds no WAL.</summary>
@@ -190,6 +195,16 @@ public sealed class WalCatalog(Archive archive)
                 : throw new WalRusException(ErrorCode.ObjectCorrupt, $"'{found.Key}' does not start with a WAL page header.");
         }
     }
+
+    private static WalRange WithSegment(in WalRange range, WalFileName segment, in WalObject item) => range.SegmentCount == 0
+        ? range with { Timeline = segment.Timeline, First = segment, Last = segment, SegmentCount = 1, LastModified = item.LastModified }
+        : range with
+        {
+            First = segment < range.First ? segment : range.First,
+            Last = segment > range.Last ? segment : range.Last,
+            SegmentCount = range.SegmentCount + 1,
+            LastModified = item.LastModified > range.LastModified ? item.LastModified : range.LastModified,
+        };
 
     /// <summary>Prefixes that together cover the names from one to another, and little more.</summary>
     private static IEnumerable<string> PrefixesOf(WalFileName first, WalFileName last)

@@ -28,7 +28,15 @@ public sealed class WalCoverage
 
     /// <summary>Null when the archive holds no segment.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectCorrupt"/>: no segment says how large it is.</exception>
-    public static async Task<WalCoverage?> ReadAsync(WalCatalog wal, CancellationToken cancellationToken)
+    public static Task<WalCoverage?> ReadAsync(WalCatalog wal, CancellationToken cancellationToken) =>
+        ReadAsync(wal, null, cancellationToken);
+
+    /// <summary>As above, for those who only look at names: they need no key.</summary>
+    /// <param name="wal">The archived WAL.</param>
+    /// <param name="assumed">The segment size where no segment can be read that tells; null to fail then.</param>
+    /// <param name="cancellationToken">Stops the listing.</param>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectCorrupt"/>: no segment says how large it is.</exception>
+    public static async Task<WalCoverage?> ReadAsync(WalCatalog wal, WalSegmentSize? assumed, CancellationToken cancellationToken)
     {
         var ranges = await wal.GetRangesAsync(cancellationToken).ConfigureAwait(false);
         if (ranges.Count == 0)
@@ -36,7 +44,7 @@ public sealed class WalCoverage
             return null;
         }
 
-        var size = await ReadSizeAsync(wal, ranges, cancellationToken).ConfigureAwait(false);
+        var size = await ReadSizeAsync(wal, ranges, assumed, cancellationToken).ConfigureAwait(false);
         var runs = new Dictionary<TimelineId, IReadOnlyList<WalRun>>();
         ranges = [.. ranges.Where(range => range.First.IsValidFor(size) && range.Last.IsValidFor(size))];
         foreach (var range in ranges)
@@ -49,6 +57,20 @@ public sealed class WalCoverage
 
     /// <summary>The runs of segments with a timeline's name, in order.</summary>
     public IReadOnlyList<WalRun> Of(TimelineId timeline) => runs.GetValueOrDefault(timeline, []);
+
+    /// <summary>The run of a timeline that holds a segment or, where that is missing, is the next below it; null for none.</summary>
+    public WalRun? AtOrBelow(TimelineId timeline, ulong number)
+    {
+        var list = Of(timeline);
+        var (low, high) = (0, list.Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = list[middle].First <= number ? (middle + 1, high) : (low, middle);
+        }
+
+        return low == 0 ? null : list[low - 1];
+    }
 
     /// <summary>The runs that replay along a path finds, through all its timelines.</summary>
     public IReadOnlyList<WalRun> Along(WalPath path)
@@ -78,7 +100,7 @@ public sealed class WalCoverage
 
     /// <summary>One segment that can be read is enough; a damaged one must not hide the others.</summary>
     private static async Task<WalSegmentSize> ReadSizeAsync(
-        WalCatalog wal, IReadOnlyList<WalRange> ranges, CancellationToken cancellationToken)
+        WalCatalog wal, IReadOnlyList<WalRange> ranges, WalSegmentSize? assumed, CancellationToken cancellationToken)
     {
         WalRusException? damage = null;
         foreach (var segment in ranges.Reverse().SelectMany(range => new[] { range.Last, range.First }))
@@ -91,13 +113,14 @@ public sealed class WalCoverage
                     return WalSegmentSize.FromBytes(header.SegmentSizeBytes);
                 }
             }
-            catch (WalRusException broken) when (broken.Code == ErrorCode.ObjectCorrupt)
+            catch (WalRusException broken) when (broken.Code == ErrorCode.ObjectCorrupt
+                || (assumed is not null && broken.Code is ErrorCode.DecryptionFailed or ErrorCode.CodecUnknown))
             {
                 damage = broken;
             }
         }
 
-        throw damage ?? new WalRusException(
+        return assumed ?? throw damage ?? new WalRusException(
             ErrorCode.ObjectCorrupt, $"'{ranges[^1].Last}' does not say how large a segment is.");
     }
 

@@ -2,6 +2,7 @@ using WalRus.Backup;
 using WalRus.Compression;
 using WalRus.Daemon;
 using WalRus.Postgres;
+using WalRus.Verification;
 using WalRus.Wal;
 
 namespace WalRus.Configuration;
@@ -73,6 +74,16 @@ internal static class OperationOptions
         FileRetries = settings.Integer(SettingCatalog.DownloadFileRetries),
         Fsync = !settings.Boolean(SettingCatalog.TarDisableFsync),
     };
+
+    public static WalVerifyOptions WalVerify(WalRusSettings settings) => new()
+    {
+        UploadConcurrency = settings.Integer(SettingCatalog.UploadConcurrency),
+        MaxDelayed = settings.Integer(SettingCatalog.IntegrityMaxDelayedWals),
+        AssumedSize = AssumedSegmentSize(settings),
+    };
+
+    /// <summary>For where no archived segment tells its size.</summary>
+    public static WalSegmentSize AssumedSegmentSize(WalRusSettings settings) => SegmentSize(settings) ?? WalSegmentSize.Default;
 
     public static Codec Codec(WalRusSettings settings) => Codecs.Create(
         settings.Text(SettingCatalog.CompressionMethod)!,

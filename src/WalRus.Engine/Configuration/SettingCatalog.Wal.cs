@@ -48,7 +48,7 @@ public static partial class SettingCatalog
     public static Setting SlotName { get; } = Text(SettingGroup.Wal, "WALG_SLOTNAME", "slot of wal-receive", "walg").Foreign();
 
     public static Setting IntegrityMaxDelayedWals { get; } =
-        Integer(SettingGroup.Wal, "WALG_INTEGRITY_MAX_DELAYED_WALS", "wal-verify", "0", 0).Foreign();
+        Integer(SettingGroup.Wal, "WALG_INTEGRITY_MAX_DELAYED_WALS", "newest segments that wal-verify lets be late", "0", 0).Supported();
 
     public static Setting DaemonWalUploadTimeout { get; } =
         Duration(SettingGroup.Wal, "WALG_DAEMON_WAL_UPLOAD_TIMEOUT", "longest time of a push in the daemon", "60s").Supported();

@@ -8,6 +8,7 @@ using WalRus.Postgres;
 using WalRus.Reporting;
 using WalRus.Storage;
 using WalRus.Streaming;
+using WalRus.Verification;
 using WalRus.Wal;
 
 namespace WalRus.Configuration;
@@ -123,6 +124,21 @@ public sealed class WalRusEngine : IAsyncDisposable
 
     /// <inheritdoc cref="CreateWalPush"/>
     public RecoveryMeasurement CreateRecoveryMeasurement() => new(Archive, OperationOptions.BackupFetch(Settings), log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public TimelineSurvey CreateTimelineSurvey() => new(Archive, OperationOptions.AssumedSegmentSize(Settings), log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public WalVerify CreateWalVerify() => new(Archive, OperationOptions.WalVerify(Settings), log);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public MissingWalFetch CreateMissingWalFetch() =>
+        new(CreateWalFetch(), CreateTimelineSurvey(), Math.Max(1, Settings.Integer(SettingCatalog.DownloadConcurrency)), log);
+
+    /// <summary>Asks the server of the settings where it is.</summary>
+    /// <exception cref="WalRusException">What keeps it from being asked.</exception>
+    public Task<WalPosition> ReadServerPositionAsync(CancellationToken cancellationToken) =>
+        ServerPosition.ReadAsync(PostgresSettings.Read(Settings, Settings.HomeFolder), cancellationToken);
 
     /// <summary>Options of backup-push from the settings; a face may change single ones.</summary>
     public BackupPushOptions BackupPushOptions => OperationOptions.BackupPush(Settings);

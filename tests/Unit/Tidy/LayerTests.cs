@@ -22,7 +22,8 @@ public sealed partial class LayerTests
         ["Daemon"] = ["Wal", "Streaming"],
         ["Drill"] = ["Wal", "Backup"],
         ["Reporting"] = ["Drill"],
-        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon", "Drill", "Reporting"],
+        ["Verification"] = ["Wal", "Backup"],
+        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon", "Drill", "Reporting", "Verification"],
     });
 
     [Fact]
