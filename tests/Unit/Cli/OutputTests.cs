@@ -14,7 +14,7 @@ public sealed class OutputTests
             output, [["#", "Name"], .. Enumerable.Range(0, 11).Select(i => (string[])[$"{i}", "a"])], column => column == 0);
         var lines = output.ToString().Split('\n');
         Assert.Equal("+----+------+", lines[0]);
-        Assert.Equal("| #  | NAME |", lines[1]);
+        Assert.Equal("|  # | NAME |", lines[1]);
         Assert.Equal("|  0 | a    |", lines[3]);
         Assert.Equal("| 10 | a    |", lines[13]);
     }
