@@ -51,6 +51,9 @@ public enum ErrorCode
     BackupPartFailed,
     BackupExists,
     ChangedBlocksUnknown,
+    BackupPermanent,
+    BackupNeeded,
+    ArchiveChanged,
 
     // Restore and recovery
     DestinationNotEmpty,

@@ -48,7 +48,8 @@ public static class ErrorCodes
             => "InvalidData",
         ErrorCode.BackupAmbiguous => "InvalidArgument",
         ErrorCode.DrillFailed => "InvalidResult",
-        ErrorCode.DataDirectoryMismatch or ErrorCode.PostgresTimelineChanged => "InvalidOperation",
+        ErrorCode.DataDirectoryMismatch or ErrorCode.PostgresTimelineChanged or ErrorCode.BackupPermanent
+            or ErrorCode.BackupNeeded or ErrorCode.ArchiveChanged => "InvalidOperation",
         ErrorCode.DaemonProtocolViolation or ErrorCode.PostgresProtocolViolation => "ProtocolError",
         ErrorCode.DaemonRefused or ErrorCode.BackupPartFailed or ErrorCode.PostgresQueryFailed or ErrorCode.StoreFailed
             or ErrorCode.StoreClockSkewed or ErrorCode.FileFailed => "OperationStopped",

@@ -28,6 +28,15 @@ public static class LogEvents
         Write(log, EventLevel.Warning, nameof(BackupMetadataUnreadable),
             $"{reason} {backup} is described by its sentinel and counts as permanent");
 
+    // Retention
+    public static void BackupKeptUnread(this IEventLog log, string backup, string reason) =>
+        Write(log, EventLevel.Warning, nameof(BackupKeptUnread),
+            $"{backup} is kept, with all it could need: {reason}");
+
+    public static void TimelinePastUnknown(this IEventLog log, string history, string reason) =>
+        Write(log, EventLevel.Warning, nameof(TimelinePastUnknown),
+            $"{history} cannot be read, so its timeline counts as a branch of every lower one: {reason}");
+
     // Wal
     public static void WalPushed(this IEventLog log, string name, long bytesIn, long bytesOut) =>
         Write(log, EventLevel.Info, nameof(WalPushed), $"Archived {name}: {bytesIn} bytes, {bytesOut} stored");

@@ -8,7 +8,7 @@ internal static class CommandTable
     /// <summary>wal-g's commands that WalRus does not have: named, so that a script is told and nothing is silently left out.</summary>
     private static readonly string[] MissingNames =
     [
-        "backup-mark", "delete", "wal-receive", "copy", "catchup-push", "catchup-fetch",
+        "wal-receive", "copy", "catchup-push", "catchup-fetch",
         "catchup-list", "catchup-send", "catchup-receive", "pgbackrest", "st", "completion",
     ];
 
@@ -24,6 +24,8 @@ internal static class CommandTable
         WalShowCommand.Definition,
         WalVerifyCommand.Definition,
         WalRestoreCommand.Definition,
+        BackupMarkCommand.Definition,
+        DeleteCommand.Definition,
         DaemonCommand.Definition,
         DaemonClientCommand.Definition,
         ConfigCommand.Definition,

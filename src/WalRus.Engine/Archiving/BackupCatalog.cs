@@ -294,7 +294,8 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
             PgVersion = metadata.PgVersion,
             StartLsn = metadata.StartLsn,
             FinishLsn = metadata.FinishLsn,
-            IsPermanent = metadata.IsPermanent,
+            IsPermanent = metadata.IsPermanent
+                || (sentinel.IsPermanent && await IsMarkedLaterAsync(name, modified, cancellationToken).ConfigureAwait(false)),
             SystemIdentifier = metadata.SystemIdentifier,
             UncompressedSize = metadata.UncompressedSize,
             CompressedSize = metadata.CompressedSize,
@@ -325,6 +326,17 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
             log?.BackupMetadataUnreadable(name.ToString(), damaged.Message);
             return sentinel.ToMetadata() with { IsPermanent = true };
         }
+    }
+
+    /// <summary>
+    /// WAL-RUS marks in the sentinel, wal-g in metadata.json. Where the sentinel says permanent and metadata.json does not,
+    /// the later of the two is believed; the sentinel when that cannot be told.
+    /// </summary>
+    private async ValueTask<bool> IsMarkedLaterAsync(
+        BackupName name, DateTimeOffset sentinelModified, CancellationToken cancellationToken)
+    {
+        var metadata = await archive.Store.HeadAsync(WalGLayout.Metadata(name), cancellationToken).ConfigureAwait(false);
+        return metadata is null || metadata.LastModified <= sentinelModified;
     }
 
     private static DateTimeOffset? TimeOf(WalGTime time) => time.IsZero ? null : time.ToDateTimeOffset();

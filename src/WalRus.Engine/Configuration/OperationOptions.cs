@@ -2,6 +2,7 @@ using WalRus.Backup;
 using WalRus.Compression;
 using WalRus.Daemon;
 using WalRus.Postgres;
+using WalRus.Retention;
 using WalRus.Verification;
 using WalRus.Wal;
 
@@ -84,6 +85,11 @@ internal static class OperationOptions
 
     /// <summary>For where no archived segment tells its size.</summary>
     public static WalSegmentSize AssumedSegmentSize(WalRusSettings settings) => SegmentSize(settings) ?? WalSegmentSize.Default;
+
+    public static DeletionOptions Deletion(WalRusSettings settings) => new()
+    {
+        UnfinishedAge = settings.Duration(SettingCatalog.UnfinishedBackupAge),
+    };
 
     public static Codec Codec(WalRusSettings settings) => Codecs.Create(
         settings.Text(SettingCatalog.CompressionMethod)!,

@@ -32,6 +32,10 @@ public static partial class SettingCatalog
     public static Setting StopBackupTimeout { get; } =
         Duration(SettingGroup.Backup, "WALG_STOP_BACKUP_TIMEOUT", "statement timeout of the stop call", null).Supported();
 
+    public static Setting UnfinishedBackupAge { get; } =
+        Duration(SettingGroup.Backup, "WALRUS_UNFINISHED_BACKUP_AGE", "how long delete leaves a backup without sentinel alone, by its newest object", "24h")
+            .Supported();
+
     public static Setting DeltaMaxSteps { get; } =
         Integer(SettingGroup.Backup, "WALG_DELTA_MAX_STEPS", "longest chain of deltas; 0 makes every backup full", "0", 0).NotUsed();
 

@@ -6,6 +6,7 @@ using WalRus.Drill;
 using WalRus.Encryption;
 using WalRus.Postgres;
 using WalRus.Reporting;
+using WalRus.Retention;
 using WalRus.Storage;
 using WalRus.Streaming;
 using WalRus.Verification;
@@ -112,6 +113,16 @@ public sealed class WalRusEngine : IAsyncDisposable
 
     /// <inheritdoc cref="CreateWalPush"/>
     public BackupReport CreateBackupReport() => new(Archive, OperationOptions.BackupFetch(Settings), log);
+
+    /// <summary>Plans what to delete.</summary>
+    /// <inheritdoc cref="CreateWalPush"/>
+    public DeletionPlanner CreateDeletionPlanner() => new(Archive, OperationOptions.Deletion(Settings), log);
+
+    /// <summary>Carries out plans of the above.</summary>
+    public ArchiveDeletion CreateDeletion() => new(Archive, log);
+
+    /// <summary>Marks backups permanent.</summary>
+    public BackupMark CreateBackupMark() => new(Archive, log);
 
     /// <summary>Where the archive is, for people: the prefix as it was set.</summary>
     public string Location => StoreSelection.Choose(Settings).Prefix.Text ?? "";

@@ -66,6 +66,10 @@ public readonly record struct WalObjectName
     /// <summary>The timeline it belongs to; null for foreign objects.</summary>
     public TimelineId? Timeline { get; private init; }
 
+    /// <summary>True for what is of 16 segments in a row, <see cref="Segment"/> being the first.</summary>
+    public bool CoversGroup => Kind == WalObjectKind.DeltaSidecar
+        || (Kind == WalObjectKind.Metadata && FileName.Length == MetadataGroupDigits + ".json".Length);
+
     /// <summary>Takes a name apart; what is not known is <see cref="WalObjectKind.Foreign"/>.</summary>
     /// <param name="name">The last part of the object's key.</param>
     public static WalObjectName Parse(string name)
