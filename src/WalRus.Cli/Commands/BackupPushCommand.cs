@@ -6,7 +6,10 @@ using WalRus.Configuration;
 
 namespace WalRus.Cli.Commands;
 
-/// <summary><c>walrus backup-push DATA_DIRECTORY</c>: a full base backup of a running server.</summary>
+/// <summary>
+/// <c>walrus backup-push [DATA_DIRECTORY]</c>: a base backup of a running server, read from its data directory on this machine,
+/// or without one sent by the server.
+/// </summary>
 internal static class BackupPushCommand
 {
     /// <summary>wal-g's flags that ask for a backup WalRus cannot make yet: an error, never another kind of backup.</summary>
@@ -16,7 +19,7 @@ internal static class BackupPushCommand
     public static Command Definition { get; } = new()
     {
         Name = "backup-push",
-        Arguments = "db_directory",
+        Arguments = "[db_directory]",
         Meaning = "Make a base backup of a running server",
         MaximumArguments = 1,
         Options =
@@ -45,12 +48,6 @@ internal static class BackupPushCommand
                 ErrorCode.BackupDeltaUnsupported, $"--{asked} is not available yet; nothing was done.", "wal-g works on the same archive.");
         }
 
-        var directory = call.Arguments.Count > 0
-            ? call.Arguments[0]
-            : throw new WalRusException(
-                ErrorCode.InvalidArgument,
-                "Remote backups (without a data directory) are not available yet.",
-                "Give the server's data directory, on the server's machine: walrus backup-push \"$PGDATA\".");
         var engine = call.OpenEngine();
         await using var close = engine.ConfigureAwait(false);
         using var progress = ProgressLine.OnTerminal(call.Log);
@@ -62,7 +59,7 @@ internal static class BackupPushCommand
         var result = await engine.CreateBackupPush(options).RunAsync(
             new BackupPushRequest
             {
-                DataDirectory = directory,
+                DataDirectory = call.Arguments is [var folder, ..] ? folder : null,
                 Permanent = call.Has("permanent"),
                 VerifyPageChecksums = call.Has("verify", SettingCatalog.VerifyPageChecksums),
                 UserData = UserData.Parse(call.Value("add-user-data", SettingCatalog.SentinelUserData), "--add-user-data"),

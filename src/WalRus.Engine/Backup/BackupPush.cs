@@ -25,13 +25,15 @@ public sealed class BackupPush
     private readonly Func<BackupPushRequest, BackupWarnings, IBackupSource> openSource;
 
     /// <param name="archive">Where the backup goes.</param>
-    /// <param name="postgres">The server, which runs on this machine.</param>
+    /// <param name="postgres">The server; on this machine when its data directory is given.</param>
     public BackupPush(Archive archive, PostgresConnectionSettings postgres, BackupPushOptions options, IEventLog log)
         : this(
             archive,
             options,
             log,
-            (request, warnings) => new DataDirectorySource(postgres, options, request, warnings, log))
+            (request, warnings) => request.DataDirectory is { } folder
+                ? new DataDirectorySource(postgres, options, request, folder, warnings, log)
+                : new RemoteSource(postgres, options, request, warnings, SpoolFolder()))
     {
     }
 
@@ -59,7 +61,7 @@ public sealed class BackupPush
     /// </exception>
     public async Task<BackupPushResult> RunAsync(BackupPushRequest request, CancellationToken cancellationToken)
     {
-        ArgumentException.ThrowIfNullOrEmpty(request.DataDirectory);
+        ArgumentOutOfRangeException.ThrowIfEqual(request.DataDirectory, "");
         var started = TimeProvider.System.GetTimestamp();
         var startTime = WalGTime.FromDateTimeOffset(DateTimeOffset.UtcNow).RoundUpToMicroseconds();
         var warnings = new BackupWarnings(log);
@@ -118,7 +120,7 @@ public sealed class BackupPush
     private static BackupSentinel Complete(BackupSentinel draft, BackupSourceEnd end, BackupTars tars) => draft with
     {
         FinishLsn = end.Lsn,
-        UncompressedSize = tars.ContentBytes,
+        UncompressedSize = end.UncompressedBytes ?? tars.ContentBytes,
         CompressedSize = tars.StoredBytes,
         DataCatalogSize = end.DataCatalogBytes,
         Tablespaces = end.Tablespaces,

@@ -28,15 +28,17 @@ public sealed record BackupPushOptions
     /// <summary><c>WALG_WITHOUT_FILES_METADATA</c>.</summary>
     public bool WithoutFilesMetadata { get; init; }
 
-    /// <summary><c>WALG_DISK_RATE_LIMIT</c>, bytes per second read from the data directory; null for no limit.</summary>
+    /// <summary><c>WALG_DISK_RATE_LIMIT</c>, bytes per second read from the data directory, or sent by the server; null for no limit.</summary>
     public long? DiskRateLimitBytesPerSecond { get; init; }
 }
 
 /// <summary>One base backup to make.</summary>
 public sealed record BackupPushRequest
 {
-    /// <summary>The server's data directory on this machine.</summary>
-    public required string DataDirectory { get; init; }
+    /// <summary>
+    /// The server's data directory on this machine; null to have the server send its files over the replication protocol.
+    /// </summary>
+    public string? DataDirectory { get; init; }
 
     public bool Permanent { get; init; }
 

@@ -35,8 +35,13 @@ internal sealed class BackupTars
 
     /// <summary>Begins the next numbered part. A number is taken only for a part that will have members.</summary>
     /// <param name="buffer">Lent until the tar is completed or disposed.</param>
-    public ValueTask<BackupTar> OpenPartAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
-        OpenAsync(WalGLayout.PartTarName(Interlocked.Increment(ref lastPart)), buffer, isListed: true, cancellationToken);
+    /// <param name="isListed">False keeps it out of the file sets, which wal-g's remote backups do not have.</param>
+    public ValueTask<BackupTar> OpenPartAsync(Memory<byte> buffer, bool isListed, CancellationToken cancellationToken) =>
+        OpenAsync(WalGLayout.PartTarName(Interlocked.Increment(ref lastPart)), buffer, isListed, cancellationToken);
+
+    /// <summary>Begins <c>backup_manifest.tar</c>.</summary>
+    public ValueTask<BackupTar> OpenManifestAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
+        OpenAsync(WalGLayout.ManifestTar, buffer, isListed: false, cancellationToken);
 
     /// <summary>Begins <c>pg_control.tar</c>, which wal-g's file sets do not list.</summary>
     public ValueTask<BackupTar> OpenControlAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>

@@ -17,6 +17,7 @@ internal sealed class DataDirectorySource : IBackupSource
     private readonly PostgresConnectionSettings postgres;
     private readonly BackupPushOptions options;
     private readonly BackupPushRequest request;
+    private readonly string givenDirectory;
     private readonly BackupWarnings warnings;
     private readonly IEventLog log;
     private readonly NativeBufferPool buffers;
@@ -35,12 +36,14 @@ internal sealed class DataDirectorySource : IBackupSource
         PostgresConnectionSettings postgres,
         BackupPushOptions options,
         BackupPushRequest request,
+        string givenDirectory,
         BackupWarnings warnings,
         IEventLog log)
     {
         this.postgres = postgres;
         this.options = options;
         this.request = request;
+        this.givenDirectory = givenDirectory;
         this.warnings = warnings;
         this.log = log;
         buffers = new NativeBufferPool((long)options.DiskConcurrency * TarPartBuilder.BufferBytes);
@@ -60,7 +63,7 @@ internal sealed class DataDirectorySource : IBackupSource
         {
             session.OnNotice = OnNotice;
             server = await ServerFacts.ReadAsync(session, cancellationToken).ConfigureAwait(false);
-            dataDirectory = DataDirectoryCheck.Resolve(request.DataDirectory, server);
+            dataDirectory = DataDirectoryCheck.Resolve(givenDirectory, server);
             RefuseMinimalWal(server);
             foreach (var warning in server.Warnings())
             {

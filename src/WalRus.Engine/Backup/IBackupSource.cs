@@ -38,6 +38,9 @@ internal sealed record BackupSourceEnd
     /// <summary>Bytes on disk of everything walked; 0 where not known.</summary>
     public long DataCatalogBytes { get; init; }
 
+    /// <summary>What the server sent, its tars' headers included; null where the members' own bytes count.</summary>
+    public long? UncompressedBytes { get; init; }
+
     /// <summary>Null when there are none and the source's format leaves the key out.</summary>
     public TablespaceSpec? Tablespaces { get; init; }
 

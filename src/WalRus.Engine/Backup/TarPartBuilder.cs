@@ -119,7 +119,7 @@ internal sealed class TarPartBuilder : IAsyncDisposable
     private async ValueTask BeginAsync(
         WalkedFile walked, TarEntryKind kind, FileFacts facts, long sizeBytes, CancellationToken cancellationToken)
     {
-        tar ??= await context.Tars.OpenPartAsync(buffer, cancellationToken).ConfigureAwait(false);
+        tar ??= await context.Tars.OpenPartAsync(buffer, isListed: true, cancellationToken).ConfigureAwait(false);
         var entry = new TarEntry(
             walked.Name,
             kind,

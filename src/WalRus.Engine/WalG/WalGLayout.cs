@@ -17,6 +17,9 @@ public static class WalGLayout
     /// <summary>Name of the tar that holds <c>backup_label</c> and <c>tablespace_map</c>; restored last.</summary>
     public const string LabelTar = "backup_label.tar";
 
+    /// <summary>Name of the tar that holds only PostgreSQL's <c>backup_manifest</c>; WalRus's own, a tar like any other for wal-g.</summary>
+    public const string ManifestTar = "backup_manifest.tar";
+
     public static ObjectKey Sentinel(BackupName name) => ObjectKey.Parse($"{BackupFolder}/{name}{SentinelSuffix}");
 
     public static ObjectKey Metadata(BackupName name) => ObjectKey.Parse($"{BackupFolder}/{name}/metadata.json");

@@ -8,17 +8,25 @@ namespace WalRus.Cmdlets;
 /// <summary>
 /// <para type="synopsis">Makes a base backup.</para>
 /// <para type="description">New-BaseBackup copies the data directory of a running server into the archive, from a primary or a
-/// standby. The backup is listed only once all of it is durable; one that fails or is stopped leaves nothing.</para>
+/// standby; without a data directory the server sends it over the network. The backup is listed only once all of it is
+/// durable; one that fails or is stopped leaves nothing.</para>
 /// </summary>
-[Cmdlet(VerbsCommon.New, "BaseBackup", SupportsShouldProcess = true)]
+[Cmdlet(VerbsCommon.New, "BaseBackup", SupportsShouldProcess = true, DefaultParameterSetName = RemoteSet)]
 [OutputType(typeof(PgBackup))]
 public sealed class NewBaseBackupCommand : WalRusCmdlet
 {
+    private const string LocalSet = "Local";
+    private const string RemoteSet = "Remote";
+
     /// <summary>The server's data directory on this machine.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, ParameterSetName = LocalSet)]
     [Alias("PGDATA", "Path")]
     [ValidateNotNullOrEmpty]
     public string DataDirectory { get; set; } = "";
+
+    /// <summary>Have the server send its files; what happens too when no data directory is given.</summary>
+    [Parameter(ParameterSetName = RemoteSet)]
+    public SwitchParameter Remote { get; set; }
 
     /// <summary>Keep it when retention deletes others.</summary>
     [Parameter]
@@ -35,8 +43,9 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        var dataDirectory = ResolvePath(DataDirectory);
-        if (!ShouldProcess(dataDirectory, "Make a base backup"))
+        var dataDirectory = ParameterSetName == LocalSet ? ResolvePath(DataDirectory) : null;
+        var target = dataDirectory ?? "the server that PGHOST names";
+        if (!ShouldProcess(target, dataDirectory is null ? "Make a remote base backup" : "Make a base backup"))
         {
             return;
         }
@@ -49,7 +58,7 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
             UserData = UserData is null ? null : ToJson(UserData),
         };
         var made = TryRun(
-            dataDirectory,
+            target,
             pump => PushAsync(Engine(pump), request with { Progress = pump }),
             out var result);
         if (!made)

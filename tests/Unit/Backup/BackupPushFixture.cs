@@ -49,7 +49,7 @@ internal sealed class BackupPushFixture : IDisposable
             Archive,
             Options,
             Log,
-            (given, warnings) => new DataDirectorySource(cluster.Settings(), Options, given, warnings, Log) { OpenFile = openFile });
+            (given, warnings) => new DataDirectorySource(cluster.Settings(), Options, given, cluster.DataDirectory, warnings, Log) { OpenFile = openFile });
         return push.RunAsync(request, Token);
     }
 

@@ -1,0 +1,281 @@
+using System.Globalization;
+using WalRus.Postgres;
+using WalRus.Protocol;
+using WalRus.Streaming;
+using WalRus.Streaming.Tar;
+using WalRus.WalG;
+
+namespace WalRus.Backup;
+
+/// <summary>
+/// A backup that the server sends over the replication protocol (BASE_BACKUP): from any machine, with no access to its
+/// files. It streams: memory is a few buffers, and nothing but the manifest waits on this machine's disk.
+/// </summary>
+internal sealed class RemoteSource : IBackupSource
+{
+    private const string Doing = "Backing up over the replication protocol";
+
+    /// <summary>The server says so when a standby becomes a primary in the middle of its backup.</summary>
+    private const string NotInPrerequisiteState = "55000";
+
+    /// <summary>A checkpoint writes all of shared_buffers, at the disk's speed; the server is silent meanwhile.</summary>
+    private static readonly TimeSpan CheckpointLimit = TimeSpan.FromHours(6);
+
+    /// <summary>Between two bytes of data.</summary>
+    private static readonly TimeSpan SilenceLimit = TimeSpan.FromMinutes(10);
+
+    /// <summary>The server waits for its last segment to be archived, and says so at ever longer intervals.</summary>
+    private static readonly TimeSpan ArchivingSilence = TimeSpan.FromHours(24);
+
+    private readonly PostgresConnectionSettings postgres;
+    private readonly BackupPushOptions options;
+    private readonly BackupPushRequest request;
+    private readonly BackupWarnings warnings;
+    private readonly string spoolFolder;
+    private readonly NativeBufferPool buffers = new(2 * TarPartBuilder.BufferBytes);
+    private BackupProgress progress;
+    private PostgresConnection? connection;
+    private RemoteServer? server;
+    private BaseBackup? backup;
+    private RemoteTarPacker? packer;
+    private Deadline? finishing;
+    private string lastWarning = "";
+    private long receivedBytes;
+
+    public RemoteSource(
+        PostgresConnectionSettings postgres,
+        BackupPushOptions options,
+        BackupPushRequest request,
+        BackupWarnings warnings,
+        string spoolFolder)
+    {
+        this.postgres = postgres;
+        this.options = options;
+        this.request = request;
+        this.warnings = warnings;
+        this.spoolFolder = spoolFolder;
+        progress = new BackupProgress(request.Progress, null);
+    }
+
+    private bool Verifies => request.VerifyPageChecksums && server!.HasDataChecksums;
+
+    public async Task<BackupSourceStart> StartAsync(CancellationToken cancellationToken)
+    {
+        progress.Step("Starting the backup");
+        connection = await PostgresConnection
+            .OpenAsync(postgres, SessionKind.Replication, cancellationToken).ConfigureAwait(false);
+        connection.OnNotice = OnNotice;
+        server = await RemoteServer.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+        foreach (var warning in server.Warnings())
+        {
+            warnings.Add(warning);
+        }
+
+        if (request.VerifyPageChecksums && !server.HasDataChecksums)
+        {
+            warnings.Add("The cluster has no data checksums: its pages cannot be verified.");
+        }
+
+        var asked = new BaseBackupOptions
+        {
+            Label = $"walrus {DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}",
+            MaxRateBytesPerSecond = options.DiskRateLimitBytesPerSecond,
+            VerifyChecksums = Verifies,
+            Progress = request.Progress is not null,
+        };
+        var command = new PostgresCommand(Doing, "") { SilenceLimit = CheckpointLimit, Grants = "ALTER ROLE <role> REPLICATION;" };
+        backup = await BaseBackup.StartAsync(connection, asked, command, cancellationToken).ConfigureAwait(false);
+        connection.Messages.SilenceLimit = SilenceLimit;
+        progress = new BackupProgress(request.Progress, backup.EstimatedBytes);
+        var segment = WalFileName.FromLsn(backup.Start.Timeline, backup.Start.Lsn, server.SegmentSize);
+        return new BackupSourceStart(
+            backup.Start.Lsn, segment, server.Version, server.SystemIdentifier, server.DataDirectory, ServerRun: null);
+    }
+
+    public async Task CopyAsync(BackupTars tars, CancellationToken cancellationToken)
+    {
+        using var reading = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
+        using var writing = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
+        packer = new RemoteTarPacker(tars, options.TarSizeThresholdBytes, progress, reading.Memory, writing.Memory)
+        {
+            OnControlFile = () => BeginFinishing(cancellationToken),
+        };
+        await using (packer.ConfigureAwait(false))
+        {
+            for (BackupPiece? piece = null; packer.ControlFile is null;)
+            {
+                piece = await ReceiveAsync(token => backup!.NextAsync(token), cancellationToken).ConfigureAwait(false);
+                if (piece is null or { IsManifest: true })
+                {
+                    throw Incomplete("global/pg_control");
+                }
+
+                var prefix = piece.Tablespace is { } oid
+                    ? string.Create(CultureInfo.InvariantCulture, $"{TablespaceLayout.LinkFolder}/{oid}/") : "";
+                await packer.PackAsync(new Received(this), piece.ToString(), prefix, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    public async Task<BackupSourceEnd> FinishAsync(BackupTars tars, CancellationToken cancellationToken)
+    {
+        using var manifest = new BackupManifestSpool(spoolFolder);
+        var end = await ReceiveEndAsync(manifest, cancellationToken).ConfigureAwait(false);
+        if (end.Timeline != backup!.Start.Timeline)
+        {
+            throw TimelineChanged(backup.Start.Timeline, end.Timeline, null);
+        }
+
+        using var buffer = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
+        await StoreControlFileAsync(tars, buffer.Memory, cancellationToken).ConfigureAwait(false);
+        await manifest.StoreAsync(tars, packer!.ControlFileEntry, buffer.Memory, cancellationToken).ConfigureAwait(false);
+        return new BackupSourceEnd
+        {
+            Lsn = end.Lsn,
+            UncompressedBytes = receivedBytes,
+            Tablespaces = Specification(),
+            FileCount = packer.FileCount,
+            CorruptBlockCount = CorruptBlocks(),
+            ChecksumsVerified = Verifies,
+        };
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (backup is not null)
+        {
+            await backup.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (connection is not null)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
+
+        finishing?.Dispose();
+        buffers.Dispose();
+    }
+
+    private static WalRusException TimelineChanged(TimelineId from, TimelineId to, Exception? inner) => new(
+        ErrorCode.PostgresTimelineChanged,
+        $"The backup spans a change of timeline: the server went from timeline {from} to {to}.",
+        "Make it again; nothing was kept of this one.",
+        inner);
+
+    private static WalRusException Incomplete(string what) => new(
+        ErrorCode.PostgresConnectionLost, $"{Doing}: the server's backup ended without {what}.", "Look into the server's log.");
+
+    private void OnNotice(ServerError notice)
+    {
+        if (notice.Severity == "WARNING")
+        {
+            lastWarning = notice.Message;
+            warnings.Add($"The server says: {notice.FullMessage}");
+        }
+    }
+
+    /// <summary>All files have come: from here on the server waits for its WAL to be archived.</summary>
+    private void BeginFinishing(CancellationToken cancellationToken)
+    {
+        progress.Step("Finishing the backup");
+        connection!.Messages.SilenceLimit = ArchivingSilence;
+        finishing ??= new Deadline(options.StopBackupTimeout ?? Timeout.InfiniteTimeSpan, cancellationToken);
+    }
+
+    private async Task<WalPosition> ReceiveEndAsync(BackupManifestSpool manifest, CancellationToken cancellationToken)
+    {
+        var piece = await ReceiveAsync(token => backup!.NextAsync(token), cancellationToken).ConfigureAwait(false);
+        if (piece is not { IsManifest: true })
+        {
+            throw Incomplete("its manifest");
+        }
+
+        var check = new RemoteManifest(manifest);
+        using (check)
+        {
+            await check.TakeAsync(new Received(this), cancellationToken).ConfigureAwait(false);
+        }
+
+        var isLast = await ReceiveAsync(token => backup!.NextAsync(token), cancellationToken).ConfigureAwait(false) is null;
+        if (!isLast)
+        {
+            throw connection!.Violated("something comes after a base backup's manifest");
+        }
+
+        var end = await ReceiveAsync(
+            token => new ValueTask<WalPosition>(backup!.FinishAsync(token)), cancellationToken).ConfigureAwait(false);
+        check.Require(server!, backup!.Start.Lsn, end.Lsn);
+        return end;
+    }
+
+    /// <summary>Waits for something from the server, under the deadline of the end once that has begun.</summary>
+    private async ValueTask<T> ReceiveAsync<T>(
+        Func<CancellationToken, ValueTask<T>> receive, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await receive(finishing?.Token ?? cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (finishing is { HasPassed: true } && !cancellationToken.IsCancellationRequested)
+        {
+            throw new WalRusException(
+                ErrorCode.DeadlineExceeded,
+                $"The server did not end the backup within {options.StopBackupTimeout?.TotalSeconds:0} s: its last WAL segment is not archived.",
+                "Look into the server's log for what archive_command says, or give it longer (WALG_STOP_BACKUP_TIMEOUT).");
+        }
+        catch (ServerErrorException failure) when (failure.SqlState == NotInPrerequisiteState)
+        {
+            // Its message is in the server's own language: the timeline tells.
+            var (_, now) = await RemoteServer.IdentifyAsync(connection!, cancellationToken).ConfigureAwait(false);
+            throw now == backup!.Start.Timeline ? failure : TimelineChanged(backup.Start.Timeline, now, failure);
+        }
+    }
+
+    /// <summary>Reads the current piece, counting.</summary>
+    private async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var count = await ReceiveAsync(token => backup!.Content.ReadAsync(buffer, token), cancellationToken).ConfigureAwait(false);
+        receivedBytes += count;
+        return count;
+    }
+
+    private async Task StoreControlFileAsync(BackupTars tars, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var tar = await tars.OpenControlAsync(buffer, cancellationToken).ConfigureAwait(false);
+        await using (tar.ConfigureAwait(false))
+        {
+            await tar.AddAsync(packer!.ControlFileEntry, RemoteTarPacker.Owner, packer.ControlFile, cancellationToken)
+                .ConfigureAwait(false);
+            await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>wal-g's remote backups have one even without tablespaces. Those in place are folders like any other.</summary>
+    private TablespaceSpec Specification() => new()
+    {
+        BasePrefix = server!.DataDirectory,
+        Entries = [.. backup!.Tablespaces
+            .Where(tablespace => !tablespace.IsInPlace)
+            .Select(tablespace => (Name: tablespace.Oid.ToString(CultureInfo.InvariantCulture), tablespace.Location))
+            .Select(known => new TablespaceSpecEntry(known.Name, known.Location, $"{TablespaceLayout.LinkFolder}/{known.Name}"))],
+    };
+
+    /// <summary>The server names the pages in warnings, and then how many there were: "3 total checksum verification failures".</summary>
+    private long CorruptBlocks()
+    {
+        if (backup!.ChecksumFailure is null)
+        {
+            return 0;
+        }
+
+        var digits = lastWarning.AsSpan(0, lastWarning.AsSpan().IndexOfAnyExceptInRange('0', '9') is >= 0 and var end ? end : 0);
+        return long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 1;
+    }
+
+    /// <summary>The current piece as a stream.</summary>
+    private sealed class Received(RemoteSource owner) : InputStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            owner.ReadAsync(buffer, cancellationToken);
+    }
+}
