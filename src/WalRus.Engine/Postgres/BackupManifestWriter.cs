@@ -40,12 +40,12 @@ internal sealed class BackupManifestWriter : IDisposable
         line.Append(CultureInfo.InvariantCulture, $", \"Size\": {file.SizeBytes}");
         if (file.LastModified is { } modified)
         {
-            line.Append($", \"Last-Modified\": {Quoted(modified)}");
+            line.Append(CultureInfo.InvariantCulture, $", \"Last-Modified\": {Quoted(modified)}");
         }
 
         if (file is { ChecksumAlgorithm: { } algorithm, Checksum: { } checksum })
         {
-            line.Append($", \"Checksum-Algorithm\": {Quoted(algorithm)}, \"Checksum\": {Quoted(checksum)}");
+            line.Append(CultureInfo.InvariantCulture, $", \"Checksum-Algorithm\": {Quoted(algorithm)}, \"Checksum\": {Quoted(checksum)}");
         }
 
         Put(line.Append(" }").ToString());

@@ -4,7 +4,7 @@ namespace WalRus.Protocol;
 /// COPY OUT, or COPY BOTH when it may also be written. Messages come one after the other; each is read in pieces of the
 /// reader's choice, so that none has to fit into memory. Reading and writing may happen at the same time.
 /// </summary>
-internal sealed class CopyStream(PostgresConnection connection, ReplyReader reply, bool mayWrite)
+internal sealed class CopyStream(PostgresConnection connection, ReplyReader reply, bool mayWrite) : ICopyOut
 {
     private readonly MessageWriter writer = new();
     private readonly SemaphoreSlim writing = new(1, 1);

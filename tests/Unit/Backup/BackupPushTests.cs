@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using WalRus.Backup;
 using WalRus.Compression;
@@ -43,7 +42,7 @@ public sealed class BackupPushTests : IDisposable
         await cluster.ExecuteAsync(Setup);
         fixture.Codec = Codecs.Create(codec);
         fixture.Options = fixture.Options with { DiskConcurrency = 3, TarSizeThresholdBytes = 4 << 20 };
-        var load = TransferAsync(cluster, out var stop);
+        var load = BusyServer.TransferAsync(cluster, out var stop);
         var result = await fixture.PushAsync(cluster, new BackupPushRequest
         {
             DataDirectory = cluster.DataDirectory,
@@ -94,27 +93,6 @@ public sealed class BackupPushTests : IDisposable
             await restored.DisposeAsync();
             throw;
         }
-    }
-
-    /// <summary>Moves money between accounts until told to stop: the sum never changes.</summary>
-    private static Task TransferAsync(PostgresCluster cluster, out CancellationTokenSource stop)
-    {
-        var source = new CancellationTokenSource();
-        stop = source;
-        return Task.Run(async () =>
-        {
-            await using var connection = await cluster.ConnectAsync();
-            var random = new Random(3);
-            while (!source.IsCancellationRequested)
-            {
-                var (from, to) = (random.Next(1, 3001), random.Next(1, 3001));
-                await using var command = connection.CreateCommand();
-                command.CommandText = string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"UPDATE account SET balance = balance - 1 WHERE id = {from}; UPDATE account SET balance = balance + 1 WHERE id = {to}");
-                await command.ExecuteNonQueryAsync();
-            }
-        });
     }
 
     private async Task CheckDocumentsAsync(PostgresCluster cluster, BackupPushResult result, string codec)
