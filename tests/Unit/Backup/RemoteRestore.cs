@@ -37,6 +37,9 @@ internal static class RemoteRestore
     public static async Task StartAsync(PostgresCluster restored)
     {
         restored.WriteSettings();
+
+        // A server sends its standby.signal too; whoever restores for recovery removes it.
+        File.Delete(Path.Combine(restored.DataDirectory, "standby.signal"));
         await File.WriteAllTextAsync(Path.Combine(restored.DataDirectory, "recovery.signal"), "");
         await restored.TakeOwnershipAsync();
         await restored.StartAsync();

@@ -52,7 +52,23 @@ public sealed class MainJobTests
         await BackUpDestroyAndRecoverAsync(archived);
     }
 
-    private static async Task BackUpDestroyAndRecoverAsync(ArchivedCluster archived)
+    [Theory]
+    [MemberData(nameof(Majors))]
+    public async Task What_was_there_comes_back_from_a_backup_that_the_server_sent(int major)
+    {
+        await using var archived = await ArchivedCluster.StartAsync(major);
+        await BackUpDestroyAndRecoverAsync(archived, isRemote: true);
+    }
+
+    [Fact]
+    public async Task What_was_there_comes_back_from_a_backup_that_the_server_sent_to_a_bucket()
+    {
+        await using var bucket = await S3Server.NewBucketAsync();
+        await using var archived = await ArchivedCluster.StartAsync(17, ArchivedCluster.SettingsOf(bucket));
+        await BackUpDestroyAndRecoverAsync(archived, isRemote: true);
+    }
+
+    private static async Task BackUpDestroyAndRecoverAsync(ArchivedCluster archived, bool isRemote = false)
     {
         var cluster = archived.Cluster;
         var tablespace = await cluster.CreateFolderAsync("ts");
@@ -65,7 +81,8 @@ public sealed class MainJobTests
             CREATE UNLOGGED TABLE scratch AS SELECT 1 AS x;
             """,
             "shop");
-        await archived.WalRusAsync("backup-push", cluster.DataDirectory, "--verify", "--add-user-data", "{\"why\":\"test\"}");
+        string[] folder = isRemote ? [] : [cluster.DataDirectory];
+        await archived.WalRusAsync(["backup-push", .. folder, "--verify", "--add-user-data", "{\"why\":\"test\"}"]);
         await cluster.ExecuteAsync(
             "UPDATE orders SET note = 'changed ' || id WHERE id % 3 = 0; INSERT INTO elsewhere SELECT 9; CREATE TABLE later AS SELECT 1 AS x",
             "shop");
