@@ -191,6 +191,42 @@ public static class LogEvents
 
     public static void WalRestoreFailed(this IEventLog log, string name, string reason) =>
         Write(log, EventLevel.Error, nameof(WalRestoreFailed), $"Failed to download WAL file {name}: {reason}");
+    // Transfer
+    public static void CopyWarning(this IEventLog log, string message) =>
+        Write(log, EventLevel.Warning, nameof(CopyWarning), $"{message}");
+
+    public static void CopyStarted(this IEventLog log, int backups, long objects, long bytes, string source, string target) =>
+        Write(log, EventLevel.Info, nameof(CopyStarted),
+            $"Copying {backups} backups, {objects} objects of {bytes} bytes, from {source} to {target}");
+
+    public static void BackupCopied(this IEventLog log, string backup, long copied, long kept, long bytes) =>
+        Write(log, EventLevel.Info, nameof(BackupCopied),
+            $"Copied {backup}: {copied} objects of {bytes} bytes, {kept} were there already");
+
+    public static void CopyStrayRemoved(this IEventLog log, int objects, string backup) =>
+        Write(log, EventLevel.Warning, nameof(CopyStrayRemoved),
+            $"Removing {objects} objects at the target that another {backup} left, which is not listed");
+
+    public static void TransferFailed(this IEventLog log, string key, string reason) =>
+        Write(log, EventLevel.Error, nameof(TransferFailed), $"Moving {key} failed: {reason}");
+
+    public static void TransferKeptBoth(this IEventLog log, string key) =>
+        Write(log, EventLevel.Warning, nameof(TransferKeptBoth),
+            $"{key} is in both storages and not the same; both stay as they are (--overwrite replaces the target's)");
+
+    public static void TransferSkipped(this IEventLog log, string backup, string reason) =>
+        Write(log, EventLevel.Info, nameof(TransferSkipped), $"Not moved: {backup}; {reason}");
+
+    public static void TransferDone(this IEventLog log, long copied, long there, long deleted) =>
+        Write(log, EventLevel.Info, nameof(TransferDone),
+            $"Files transferred: {copied} copied, {there} were at the target already, {deleted} deleted at the source");
+
+    public static void StorageItemAsIs(this IEventLog log, string key) =>
+        Write(log, EventLevel.Warning, nameof(StorageItemAsIs),
+            $"The extension of {key} names no compression method; its content is taken as it is");
+
+    public static void StorageItemsRemoved(this IEventLog log, long objects, string path) =>
+        Write(log, EventLevel.Info, nameof(StorageItemsRemoved), $"Removed {objects} objects: {path}");
 
     // Configuration
     public static void SettingsNotUsed(this IEventLog log, string names) =>

@@ -3,6 +3,7 @@ using WalRus.Compression;
 using WalRus.Daemon;
 using WalRus.Postgres;
 using WalRus.Retention;
+using WalRus.Transfer;
 using WalRus.Verification;
 using WalRus.Wal;
 
@@ -89,6 +90,12 @@ internal static class OperationOptions
     public static DeletionOptions Deletion(WalRusSettings settings) => new()
     {
         UnfinishedAge = settings.Duration(SettingCatalog.UnfinishedBackupAge),
+    };
+
+    public static ArchiveCopyOptions ArchiveCopy(WalRusSettings settings) => new()
+    {
+        Lanes = settings.Integer(SettingCatalog.CopyConcurrency),
+        CheckSystemIdentifier = settings.Boolean(SettingCatalog.CheckSystemIdentifier),
     };
 
     public static Codec Codec(WalRusSettings settings) => Codecs.Create(

@@ -31,6 +31,9 @@ public static partial class SettingCatalog
     public static Setting UploadDiskConcurrency { get; } =
         Integer(General, "WALG_UPLOAD_DISK_CONCURRENCY", "tars built at the same time", "1", 1, 1024).Supported();
 
+    public static Setting CopyConcurrency { get; } =
+        Integer(General, "WALRUS_COPY_CONCURRENCY", "objects that copy has under way at the same time", "8", 1, 1024).Supported();
+
     public static Setting UploadQueue { get; } =
         Integer(General, "WALG_UPLOAD_QUEUE", "finished tars waiting for upload", "2", 0).Foreign();
 

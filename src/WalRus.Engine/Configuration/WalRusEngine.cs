@@ -9,6 +9,7 @@ using WalRus.Reporting;
 using WalRus.Retention;
 using WalRus.Storage;
 using WalRus.Streaming;
+using WalRus.Transfer;
 using WalRus.Verification;
 using WalRus.Wal;
 
@@ -161,6 +162,23 @@ public sealed class WalRusEngine : IAsyncDisposable
         Review(Settings, log, used => used is SettingGroup.Backup or SettingGroup.Postgres);
         return new BackupPush(Archive, PostgresSettings.Read(Settings, Settings.HomeFolder), options, log);
     }
+
+    /// <summary>Copies from this engine's archive to that of another, which both stay the caller's.</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.SettingInvalid"/>.</exception>
+    public ArchiveCopy CreateArchiveCopy(WalRusEngine target) =>
+        new(Archive, target.Archive, OperationOptions.ArchiveCopy(Settings), target.Buffers, log);
+
+    /// <summary>Moves objects from this engine's store to that of another.</summary>
+    public StoreTransfer CreateStoreTransfer(WalRusEngine target) => new(Archive.Store, target.Archive.Store, target.Buffers, log);
+
+    /// <summary>The store's objects one by one.</summary>
+    public StorageItems CreateStorageItems() => new(Archive, Buffers, log);
+
+    /// <summary>Deletes single objects and folders.</summary>
+    public StorageRemoval CreateStorageRemoval() => new(Archive.Store, log);
+
+    /// <summary>Tries what the store can do.</summary>
+    public StorageTest CreateStorageTest() => new(Archive.Store);
 
     /// <summary>Whether a fetch of this file should be followed by a prefetch of the next ones.</summary>
     public bool PrefetchFollows(string walName) => WalPrefetch.Follows(walName, OperationOptions.WalFetch(Settings));

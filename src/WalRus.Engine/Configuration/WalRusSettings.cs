@@ -227,6 +227,18 @@ public sealed class WalRusSettings
         return new WalRusSettings(sources with { Given = all }, file);
     }
 
+    /// <summary>These settings with values of the caller's above them.</summary>
+    internal WalRusSettings With(IReadOnlyDictionary<string, string> values)
+    {
+        var above = new Dictionary<string, string>(sources.Given, StringComparer.OrdinalIgnoreCase);
+        foreach (var (name, text) in values)
+        {
+            above[name] = text;
+        }
+
+        return new WalRusSettings(sources with { Given = above }, file);
+    }
+
     private SettingValue FindOrNothing(Setting setting)
     {
         try

@@ -25,6 +25,9 @@ public interface IObjectStore : IAsyncDisposable
 
     StoreFeatures Features { get; }
 
+    /// <summary>Equal for two stores that are one place: they hold the same objects under the same keys.</summary>
+    string Identity => Location;
+
     /// <summary>Begins an object. Nothing is visible until the stream completes.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectExists"/>, here or on completion, when
     /// <paramref name="condition"/> is <see cref="WriteCondition.IfAbsent"/> and the key is taken.</exception>
@@ -48,6 +51,44 @@ public interface IObjectStore : IAsyncDisposable
 
     /// <summary>Deletes up to any number of keys in batches. What could not be deleted is in the result, not thrown.</summary>
     ValueTask<DeleteResult> DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Has the server copy an object, replacing what is there: as durable and atomic as a write, and no byte passes through
+    /// here. Only where <see cref="StoreFeatures.ServerSideCopy"/> is declared.
+    /// </summary>
+    /// <param name="source">The store that <paramref name="from"/> is in; it may be another one of the same server.</param>
+    /// <param name="from">What to copy.</param>
+    /// <param name="to">Its key in this store.</param>
+    /// <param name="cancellationToken">Stops waiting; the server may finish all the same.</param>
+    /// <returns>False when this server cannot copy that one: nothing was done, and the caller reads and writes.</returns>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectNotFound"/>.</exception>
+    ValueTask<bool> TryCopyFromAsync(IObjectStore source, ObjectKey from, ObjectKey to, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(false);
+
+    /// <summary>
+    /// Begins the checksum that this store would state of an object with the bytes that are appended; null when it states none.
+    /// </summary>
+    ObjectChecksum? BeginChecksum() => null;
+}
+
+/// <summary>What a store states of an object's content, worked out from the bytes.</summary>
+public abstract class ObjectChecksum : IDisposable
+{
+    public abstract void Append(ReadOnlySpan<byte> bytes);
+
+    /// <summary>
+    /// True when the object is proven to hold the bytes appended. False proves nothing: it may have been written in other
+    /// pieces, or its facts say nothing of its content.
+    /// </summary>
+    public abstract bool Proves(ObjectInfo info);
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected abstract void Dispose(bool disposing);
 }
 
 [Flags]
@@ -57,6 +98,12 @@ public enum StoreFeatures
 
     /// <summary><see cref="WriteCondition.IfAbsent"/> is atomic on the server (else it is a check before the write).</summary>
     AtomicPutIfAbsent = 1,
+
+    /// <summary><see cref="IObjectStore.TryCopyFromAsync"/> may work.</summary>
+    ServerSideCopy = 2,
+
+    /// <summary>A listing comes in ordinal order of its full keys, folders as if they ended in '/'.</summary>
+    OrderedListing = 4,
 }
 
 public enum WriteCondition

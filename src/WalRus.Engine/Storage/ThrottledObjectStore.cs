@@ -19,6 +19,10 @@ public sealed class ThrottledObjectStore(IObjectStore inner, RateLimiter network
 
     public StoreFeatures Features => inner.Features;
 
+    public string Identity => inner.Identity;
+
+    private IObjectStore Inner => inner;
+
     public async ValueTask<OutputStream> OpenWriteAsync(
         ObjectKey key, WriteCondition condition, CancellationToken cancellationToken) =>
         new Writer(await inner.OpenWriteAsync(key, condition, cancellationToken).ConfigureAwait(false), network);
@@ -35,6 +39,12 @@ public sealed class ThrottledObjectStore(IObjectStore inner, RateLimiter network
     public ValueTask<DeleteResult> DeleteAsync(
         IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
         inner.DeleteAsync(keys, cancellationToken);
+
+    public ValueTask<bool> TryCopyFromAsync(
+        IObjectStore source, ObjectKey from, ObjectKey to, CancellationToken cancellationToken) =>
+        inner.TryCopyFromAsync(source is ThrottledObjectStore other ? other.Inner : source, from, to, cancellationToken);
+
+    public ObjectChecksum? BeginChecksum() => inner.BeginChecksum();
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 

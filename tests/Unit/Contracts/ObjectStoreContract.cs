@@ -391,6 +391,65 @@ public abstract class ObjectStoreContract : IAsyncLifetime
         Assert.Equal(content, await Store.GetAsync("pieces"));
     }
 
+    [Fact]
+    public async Task A_copy_by_the_server_is_whole_or_declined()
+    {
+        foreach (var key in new[] { "from/object", "odd/ space+plus%41=&ü😀" })
+        {
+            await Store.PutAsync(key, Bytes(6_000_000));
+            await Store.PutAsync("to/object", Bytes(10, 2));
+            var copied = await Store.TryCopyFromAsync(Store, ObjectKey.Parse(key), ObjectKey.Parse("to/object"), Token);
+            Assert.Equal(Store.Features.HasFlag(StoreFeatures.ServerSideCopy), copied);
+            Assert.Equal(copied ? Bytes(6_000_000) : Bytes(10, 2), await Store.GetAsync("to/object"));
+        }
+    }
+
+    [Fact]
+    public async Task Copying_what_is_not_there_is_not_found()
+    {
+        Assert.SkipUnless(Store.Features.HasFlag(StoreFeatures.ServerSideCopy), "This store copies nothing by itself.");
+        await Store.TryCopyFromAsync(Store, ObjectKey.Parse("none"), ObjectKey.Parse("to"), Token).AsTask().FailsAsync(ErrorCode.ObjectNotFound);
+    }
+
+    [Fact]
+    public async Task The_checksum_of_the_bytes_is_what_the_store_states()
+    {
+        foreach (var size in BoundarySizes.Concat([0, 1, 100_001, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 21_000_000]))
+        {
+            using var checksum = Store.BeginChecksum();
+            using var other = Store.BeginChecksum();
+            if (checksum is null || other is null)
+            {
+                return;
+            }
+
+            var content = Bytes(size);
+            await Store.PutAsync("summed", content);
+            for (var at = 0; at < size; at += 100_000)
+            {
+                checksum.Append(content.AsSpan(at, Math.Min(100_000, size - at)));
+            }
+
+            var info = await Store.HeadAsync(ObjectKey.Parse("summed"), Token);
+            Assert.True(checksum.Proves(info!), $"{size} bytes: {info}");
+            other.Append(Bytes(size, 2));
+            Assert.Equal(size == 0, other.Proves(info!));
+        }
+    }
+
+    [Fact]
+    public async Task A_store_that_says_so_lists_in_the_order_of_keys()
+    {
+        Assert.SkipUnless(Store.Features.HasFlag(StoreFeatures.OrderedListing), "This store promises no order.");
+        foreach (var key in new[] { "b/2", "a-b", "a/1", "c", "B", "a/0", "é" })
+        {
+            await Store.PutAsync(key, Bytes(1));
+        }
+
+        var listed = (await Store.ListAsync(new ListRequest { Folder = "", Recursive = true })).Select(entry => entry.Key.ToString()).ToList();
+        Assert.Equal(listed.Order(StringComparer.Ordinal), listed);
+    }
+
     protected abstract ValueTask<IObjectStore> CreateStoreAsync();
 
     protected abstract ValueTask RemoveStoreAsync();

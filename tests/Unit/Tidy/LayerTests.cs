@@ -19,11 +19,12 @@ public sealed partial class LayerTests
         ["Wal"] = ["Delta", "Archiving", "Protocol"],
         ["Backup"] = ["Delta", "Archiving", "Protocol"],
         ["Retention"] = ["Delta", "Archiving", "Protocol"],
+        ["Transfer"] = ["Delta", "Archiving"],
         ["Daemon"] = ["Wal", "Streaming"],
         ["Drill"] = ["Wal", "Backup"],
         ["Reporting"] = ["Drill"],
         ["Verification"] = ["Wal", "Backup"],
-        ["Configuration"] = ["Wal", "Backup", "Retention", "Daemon", "Drill", "Reporting", "Verification"],
+        ["Configuration"] = ["Wal", "Backup", "Retention", "Transfer", "Daemon", "Drill", "Reporting", "Verification"],
     });
 
     [Fact]

@@ -43,7 +43,10 @@ public sealed class S3ObjectStore : IObjectStore
 
     public string Location => requests.Options.Location;
 
-    public StoreFeatures Features => StoreFeatures.AtomicPutIfAbsent;
+    public StoreFeatures Features =>
+        StoreFeatures.AtomicPutIfAbsent | StoreFeatures.ServerSideCopy | StoreFeatures.OrderedListing;
+
+    public string Identity => $"{requests.Options.EndpointUri?.Authority ?? "aws"} {Location}";
 
     public ValueTask<OutputStream> OpenWriteAsync(
         ObjectKey key, WriteCondition condition, CancellationToken cancellationToken)
@@ -101,6 +104,16 @@ public sealed class S3ObjectStore : IObjectStore
     public ValueTask<DeleteResult> DeleteAsync(
         IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
         deletion.RunAsync(keys, cancellationToken);
+
+    public ValueTask<bool> TryCopyFromAsync(
+        IObjectStore source, ObjectKey from, ObjectKey to, CancellationToken cancellationToken) =>
+        source is S3ObjectStore other && S3ServerCopy.IsPossible(other.requests.Options, requests.Options)
+            ? S3ServerCopy.RunAsync(requests, (other.requests.Options, from), to, cancellationToken)
+            : ValueTask.FromResult(false);
+
+    public ObjectChecksum? BeginChecksum() => requests.Options is { CustomerKey: null, ServerSideEncryption: not "aws:kms" }
+        ? new S3ContentTag(S3PartSizes.Of(requests.Options, buffers.BudgetBytes, needsOneRequest: false))
+        : null;
 
     public ValueTask DisposeAsync() => requests.DisposeAsync();
 

@@ -12,7 +12,6 @@ internal sealed class S3WriteStream : OutputStream
     private readonly S3Upload upload;
     private readonly NativeBufferPool buffers;
     private readonly S3PartSizes sizes;
-    private readonly int singleBytes;
     private readonly SemaphoreSlim slots;
     private readonly CancellationTokenSource abandon = new();
     private readonly List<string> etags = [];
@@ -26,18 +25,13 @@ internal sealed class S3WriteStream : OutputStream
         this.upload = upload;
         this.buffers = buffers;
         var options = upload.Options;
-
-        // A single request that must hold everything may pass the pool's budget, alone (GrowthBudget); others need not.
-        singleBytes = Math.Max(options.PartSizeBytes, upload.NeedsOneRequest
-            ? WholeChunks(options.MaxPartSizeBytes)
-            : WholeChunks(Math.Min(options.SingleRequestBytes, buffers.BudgetBytes)));
-        sizes = new S3PartSizes(options.PartSizeBytes, WholeChunks(options.MaxPartSizeBytes));
+        sizes = S3PartSizes.Of(options, buffers.BudgetBytes, upload.NeedsOneRequest);
         slots = new SemaphoreSlim(options.UploadConcurrency, options.UploadConcurrency);
-        content = buffers.OpenGrowing(singleBytes);
+        content = buffers.OpenGrowing(sizes.SingleBytes);
     }
 
     /// <summary>How much the buffer takes before it is sent.</summary>
-    private int Limit => upload.HasBegun ? sizes.BytesOf(etags.Count + 1) : singleBytes;
+    private int Limit => upload.HasBegun ? sizes.BytesOf(etags.Count + 1) : sizes.SingleBytes;
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -214,6 +208,4 @@ internal sealed class S3WriteStream : OutputStream
         await AwaitPartsAsync(CancellationToken.None).ConfigureAwait(false);
         await upload.AbortAsync().ConfigureAwait(false);
     }
-
-    private static int WholeChunks(long bytes) => (int)(bytes / GrowingBuffer.ChunkBytes * GrowingBuffer.ChunkBytes);
 }

@@ -1,6 +1,4 @@
-using WalRus.Streaming;
-
-namespace WalRus.Wal;
+namespace WalRus.Streaming;
 
 /// <summary>Compares two streams byte by byte in two fixed buffers.</summary>
 internal static class ContentComparison

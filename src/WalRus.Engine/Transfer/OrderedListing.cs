@@ -1,0 +1,72 @@
+using System.Runtime.CompilerServices;
+using WalRus.Storage;
+
+namespace WalRus.Transfer;
+
+/// <summary>
+/// A listing in the order of its keys, on any store, in bounded memory: where the store gives none, its listing is read
+/// again for each next few thousand of the lowest keys.
+/// </summary>
+internal static class OrderedListing
+{
+    /// <summary>Entries held at once, a few MB.</summary>
+    private const int Window = 16 * 1024;
+
+    private static readonly Comparer<ObjectKey> HighestFirst = Comparer<ObjectKey>.Create((left, right) => right.CompareTo(left));
+
+    public static async IAsyncEnumerable<ListEntry> ListAsync(
+        IObjectStore store,
+        ListRequest request,
+        Func<ListEntry, bool> wanted,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (store.Features.HasFlag(StoreFeatures.OrderedListing))
+        {
+            await foreach (var entry in store.ListAsync(request, cancellationToken).Matching(wanted).ConfigureAwait(false))
+            {
+                yield return entry;
+            }
+
+            yield break;
+        }
+
+        int count;
+        do
+        {
+            var lowest = await LowestAsync(store, request, wanted, cancellationToken).ConfigureAwait(false);
+            foreach (var entry in lowest)
+            {
+                yield return entry;
+            }
+
+            count = lowest.Length;
+            request = count > 0 ? request with { StartAfter = lowest[^1].Key } : request;
+        }
+        while (count == Window);
+    }
+
+    private static async Task<ListEntry[]> LowestAsync(
+        IObjectStore store, ListRequest request, Func<ListEntry, bool> wanted, CancellationToken cancellationToken)
+    {
+        var lowest = new PriorityQueue<ListEntry, ObjectKey>(HighestFirst);
+        await foreach (var entry in store.ListAsync(request, cancellationToken).Matching(wanted).ConfigureAwait(false))
+        {
+            if (lowest.Count < Window)
+            {
+                lowest.Enqueue(entry, entry.Key);
+            }
+            else
+            {
+                lowest.EnqueueDequeue(entry, entry.Key);
+            }
+        }
+
+        var sorted = new ListEntry[lowest.Count];
+        for (var i = sorted.Length - 1; i >= 0; i--)
+        {
+            sorted[i] = lowest.Dequeue();
+        }
+
+        return sorted;
+    }
+}
