@@ -53,6 +53,15 @@ public static class LogEvents
     public static void PrefetchFailed(this IEventLog log, string name, string reason) =>
         Write(log, EventLevel.Debug, nameof(PrefetchFailed), $"Prefetching {name} failed: {reason}");
 
+    public static void WalDeltaNotRecorded(this IEventLog log, string segment, string reason) =>
+        Write(log, EventLevel.Warning, nameof(WalDeltaNotRecorded), $"What {segment} changes was not recorded: {reason}");
+
+    public static void WalDeltaNotStored(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Warning, nameof(WalDeltaNotStored), $"{name} was not stored, a delta backup will read the WAL instead: {reason}");
+
+    public static void WalDeltaStored(this IEventLog log, string name) =>
+        Write(log, EventLevel.Info, nameof(WalDeltaStored), $"Stored {name}");
+
     // Daemon
     public static void DaemonStarted(this IEventLog log, string socket, string archive, int lanes) =>
         Write(log, EventLevel.Info, nameof(DaemonStarted), $"Daemon listens on {socket} and archives to {archive} over {lanes} lanes");

@@ -19,6 +19,7 @@ internal static class OperationOptions
         UploadConcurrency = settings.Integer(SettingCatalog.UploadConcurrency),
         NeighbourLimit = Math.Max(0, settings.Integer(SettingCatalog.BackgroundUploadLimit) - 1),
         RenameReady = settings.Boolean(SettingCatalog.ReadyRename),
+        RecordsDelta = settings.Boolean(SettingCatalog.UseWalDelta),
         SegmentSize = SegmentSize(settings),
         CheckSystemIdentifier = settings.Boolean(SettingCatalog.CheckSystemIdentifier),
         Deadline = settings.Duration(SettingCatalog.WalPushTimeout),

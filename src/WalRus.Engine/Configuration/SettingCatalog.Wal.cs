@@ -41,7 +41,7 @@ public static partial class SettingCatalog
     public static Setting UploadWalMetadata { get; } =
         Choice(SettingGroup.Wal, "WALG_UPLOAD_WAL_METADATA", "JSON beside each segment", "NOMETADATA", "NOMETADATA", "INDIVIDUAL", "BULK").NotUsed();
 
-    public static Setting UseWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_USE_WAL_DELTA", "record changed blocks beside the WAL").NotUsed();
+    public static Setting UseWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_USE_WAL_DELTA", "record changed blocks beside the WAL").Supported();
 
     public static Setting ForceWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_FORCE_WAL_DELTA", "fail without recorded blocks").NotUsed();
 

@@ -74,4 +74,26 @@ public readonly ref struct WalRecord
 
     /// <summary>What follows the header, or the beginning of it; empty for records that were not asked for. Valid until the next is read.</summary>
     public required ReadOnlySpan<byte> Body { get; init; }
+
+    /// <summary>Takes a whole record whose parts were kept apart; where it stood is not known.</summary>
+    /// <returns>False when its length or checksum is not its own.</returns>
+    public static bool TryJoin(ReadOnlySpan<byte> whole, ushort pageMagic, out WalRecord record)
+    {
+        record = default;
+        if (whole.Length < WalRecordHeader.Length)
+        {
+            return false;
+        }
+
+        var header = WalRecordHeader.Read(whole);
+        var body = whole[WalRecordHeader.Length..];
+        var crc = Crc32C.Append(Crc32C.Append(Crc32C.Initial, body), whole[..WalRecordHeader.ChecksumOffset]);
+        if (header.TotalLength != whole.Length || Crc32C.Finish(crc) != header.Checksum)
+        {
+            return false;
+        }
+
+        record = new WalRecord { Header = header, Start = default, End = default, PageMagic = pageMagic, Body = body };
+        return true;
+    }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using WalRus.Archiving;
+using WalRus.Delta;
 using WalRus.Postgres;
 using WalRus.Storage;
 using WalRus.Streaming;
@@ -20,6 +21,7 @@ public sealed class WalPush
     private readonly NativeBufferPool buffers;
     private readonly IEventLog log;
     private readonly ClusterCheck cluster;
+    private readonly WalDeltaRecorder? recorder;
 
     public WalPush(Archive archive, WalPushOptions options, NativeBufferPool buffers, IEventLog log)
     {
@@ -28,6 +30,7 @@ public sealed class WalPush
         this.buffers = buffers;
         this.log = log;
         cluster = new ClusterCheck(archive);
+        recorder = options.RecordsDelta ? new WalDeltaRecorder(archive, buffers, log) : null;
     }
 
     internal WalPushOptions Options => options;
@@ -120,29 +123,36 @@ public sealed class WalPush
         var key = WalGLayout.Wal(file.Name);
         if (compare && await SameInArchiveAsync(key, source, cancellationToken).ConfigureAwait(false) is { } held)
         {
+            await RecordHeldAsync(file, info, source, buffer.Memory, cancellationToken).ConfigureAwait(false);
             return (WalPushState.AlreadyArchived, held, 0);
         }
 
         try
         {
+            using var recording = BeginRecording(file, info);
             var (fullKey, bytesOut) = await UploadAsync(
-                key, source, buffer.Memory, compare ? WriteCondition.IfAbsent : WriteCondition.None, progress, cancellationToken)
+                key, source, buffer.Memory, compare ? WriteCondition.IfAbsent : WriteCondition.None, recording, progress, cancellationToken)
                 .ConfigureAwait(false);
+            await KeepAsync(recording, cancellationToken).ConfigureAwait(false);
             return (WalPushState.Uploaded, fullKey, bytesOut);
         }
         catch (WalRusException lost) when (lost.Code == ErrorCode.ObjectExists)
         {
             // Somebody else archived it between the comparison and the write.
-            return await SameInArchiveAsync(key, source, cancellationToken).ConfigureAwait(false) is { } winner
-                ? (WalPushState.AlreadyArchived, winner, 0)
-                : throw new WalRusException(
-                    ErrorCode.WalSegmentConflict, $"'{file.Name}' was archived and removed again by somebody else meanwhile.")
-                { IsTransient = true };
+            if (await SameInArchiveAsync(key, source, cancellationToken).ConfigureAwait(false) is { } winner)
+            {
+                await RecordHeldAsync(file, info, source, buffer.Memory, cancellationToken).ConfigureAwait(false);
+                return (WalPushState.AlreadyArchived, winner, 0);
+            }
+
+            throw new WalRusException(
+                ErrorCode.WalSegmentConflict, $"'{file.Name}' was archived and removed again by somebody else meanwhile.")
+            { IsTransient = true };
         }
     }
 
     /// <summary>Where a file's marks are kept.</summary>
-    internal PushMarkers MarkersOf(FileInfo info) => new(options.DataFolder ?? Path.Combine(info.DirectoryName!, "walg_data"));
+    internal PushMarkers MarkersOf(FileInfo info) => new(DataFolderOf(info));
 
     /// <summary>The object of a segment that a mark says was pushed ahead, when the archive still has it; else null.</summary>
     internal async ValueTask<ObjectKey?> FindMarkedAsync(
@@ -169,6 +179,34 @@ public sealed class WalPush
         ErrorCode.WalSegmentInvalid,
         $"'{path}' changed while it was read: {how}.",
         "Nothing was archived; PostgreSQL will try again.") { IsTransient = true };
+
+    private string DataFolderOf(FileInfo info) => options.DataFolder ?? Path.Combine(info.DirectoryName!, "walg_data");
+
+    private WalDeltaRecording? BeginRecording(WalFile file, FileInfo info) =>
+        file.Kind == WalFileKind.Segment ? recorder?.Begin(file.Segment!.Value, DataFolderOf(info)) : null;
+
+    private ValueTask KeepAsync(WalDeltaRecording? recording, CancellationToken cancellationToken) =>
+        recording is null ? default : new ValueTask(recorder!.KeepAsync(recording, cancellationToken));
+
+    /// <summary>An earlier call made it durable, and may have ended before it recorded it.</summary>
+    private async ValueTask RecordHeldAsync(
+        WalFile file, FileInfo info, FileStream source, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        using var recording = BeginRecording(file, info);
+        if (recording is null)
+        {
+            return;
+        }
+
+        int read;
+        source.Position = 0;
+        while ((read = source.Read(buffer.Span)) > 0)
+        {
+            recording.Write(buffer.Span[..read]);
+        }
+
+        await KeepAsync(recording, cancellationToken).ConfigureAwait(false);
+    }
 
     private static FileStream OpenSource(string path)
     {
@@ -253,6 +291,7 @@ public sealed class WalPush
         FileStream source,
         Memory<byte> buffer,
         WriteCondition condition,
+        WalDeltaRecording? recording,
         IProgress<TransferProgress>? progress,
         CancellationToken cancellationToken)
     {
@@ -266,6 +305,7 @@ public sealed class WalPush
             while ((read = source.Read(buffer.Span)) > 0)
             {
                 await writer.WriteAsync(buffer[..read], cancellationToken).ConfigureAwait(false);
+                recording?.Write(buffer.Span[..read]);
                 progress?.Report(new TransferProgress("Archiving", key.Name, writer.BytesIn, length));
             }
 

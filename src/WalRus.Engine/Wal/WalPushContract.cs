@@ -18,7 +18,10 @@ public sealed record WalPushOptions
     /// <summary><c>PG_READY_RENAME</c>: rename .ready to .done for neighbours that were pushed.</summary>
     public bool RenameReady { get; init; }
 
-    /// <summary>Where markers of neighbours are kept; null for <c>walg_data</c> in the folder of the pushed file.</summary>
+    /// <summary><c>WALG_USE_WAL_DELTA</c>: record which blocks segments change, for delta backups.</summary>
+    public bool RecordsDelta { get; init; }
+
+    /// <summary>Where markers of neighbours, and what is recorded of segments, are kept; null for <c>walg_data</c> in the folder of the pushed file.</summary>
     public string? DataFolder { get; init; }
 
     /// <summary><c>WALG_PG_WAL_SIZE</c> when it was set; null to believe the segment's own header.</summary>

@@ -21,7 +21,7 @@ public enum WalObjectKind
     /// <summary>The file that PostgreSQL archives when a base backup ends, "….00000028.backup".</summary>
     BackupHistory,
 
-    /// <summary>The blocks changed in a group of 16 segments, "…_delta".</summary>
+    /// <summary>The blocks changed in a group of 16 segments, "…_delta", and the files, "…_delta_files", which is ours.</summary>
     DeltaSidecar,
 
     /// <summary>WAL metadata: of one file, or (23 digits) of the 16 that start so.</summary>
@@ -100,7 +100,7 @@ public readonly record struct WalObjectName
             {
                 "" => WalObjectKind.Segment,
                 ".partial" => WalObjectKind.PartialSegment,
-                "_delta" => WalObjectKind.DeltaSidecar,
+                "_delta" or "_delta_files" => WalObjectKind.DeltaSidecar,
                 var rest when IsBackupHistory(rest) => WalObjectKind.BackupHistory,
                 ".json" or ".partial.json" when isPlain => WalObjectKind.Metadata,
                 var rest when isPlain && IsMetadataOfBackupHistory(rest) => WalObjectKind.Metadata,
