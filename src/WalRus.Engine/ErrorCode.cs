@@ -51,6 +51,7 @@ public enum ErrorCode
     BackupPartFailed,
     BackupExists,
     ChangedBlocksUnknown,
+    BackupParentUnusable,
     BackupPermanent,
     BackupNeeded,
     ArchiveChanged,

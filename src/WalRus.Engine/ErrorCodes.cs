@@ -49,7 +49,7 @@ public static class ErrorCodes
         ErrorCode.BackupAmbiguous => "InvalidArgument",
         ErrorCode.DrillFailed => "InvalidResult",
         ErrorCode.DataDirectoryMismatch or ErrorCode.PostgresTimelineChanged or ErrorCode.BackupPermanent
-            or ErrorCode.BackupNeeded or ErrorCode.ArchiveChanged => "InvalidOperation",
+            or ErrorCode.BackupNeeded or ErrorCode.BackupParentUnusable or ErrorCode.ArchiveChanged => "InvalidOperation",
         ErrorCode.DaemonProtocolViolation or ErrorCode.PostgresProtocolViolation => "ProtocolError",
         ErrorCode.DaemonRefused or ErrorCode.BackupPartFailed or ErrorCode.PostgresQueryFailed or ErrorCode.StoreFailed
             or ErrorCode.StoreClockSkewed or ErrorCode.FileFailed => "OperationStopped",

@@ -114,6 +114,13 @@ public static class LogEvents
     public static void BackupStarted(this IEventLog log, string name, string lsn, int version) =>
         Write(log, EventLevel.Info, nameof(BackupStarted), $"Starting backup {name} at {lsn} on PostgreSQL {version / 10000}");
 
+    public static void BackupIsDelta(this IEventLog log, string parent, string lsn, string source) =>
+        Write(log, EventLevel.Info, nameof(BackupIsDelta),
+            $"Delta backup from {parent} with LSN {lsn}; changed blocks are found by {source}");
+
+    public static void BackupIsFull(this IEventLog log, string reason) =>
+        Write(log, EventLevel.Info, nameof(BackupIsFull), $"Full backup: {reason}");
+
     public static void BackupFinished(this IEventLog log, string name, long contentBytes, long storedBytes) =>
         Write(log, EventLevel.Info, nameof(BackupFinished),
             $"Wrote backup with name {name}: {contentBytes} bytes of files, {storedBytes} stored");

@@ -54,6 +54,12 @@ public sealed class PgBackup
     /// <summary>For a delta the full backup its chain starts from.</summary>
     public string? DeltaFullName { get; init; }
 
+    /// <summary>
+    /// From New-BaseBackup only: why the backup was made otherwise than asked, such as full instead of a delta. Null when
+    /// it was made as asked.
+    /// </summary>
+    public string? Fallback { get; init; }
+
     public string StorageName { get; init; } = "";
 
     /// <summary>What was kept with the backup, as ConvertFrom-Json would give it.</summary>
@@ -62,7 +68,7 @@ public sealed class PgBackup
     /// <inheritdoc/>
     public override string ToString() => Name;
 
-    internal static PgBackup From(BackupDetail detail) => new()
+    internal static PgBackup From(BackupDetail detail, string? fallback = null) => new()
     {
         Name = detail.Name.ToString(),
         Modified = detail.Modified,
@@ -82,6 +88,7 @@ public sealed class PgBackup
         IsDelta = detail.IsDelta,
         DeltaFrom = detail.DeltaFrom,
         DeltaFullName = detail.DeltaFullName,
+        Fallback = fallback,
         StorageName = detail.StorageName,
         UserData = detail.UserData is { } data ? ToObject(data) : null,
     };

@@ -3,18 +3,19 @@ using WalRus.Backup;
 using WalRus.Cli.CommandLine;
 using WalRus.Cli.Terminal;
 using WalRus.Configuration;
+using WalRus.Delta;
 
 namespace WalRus.Cli.Commands;
 
 /// <summary>
-/// <c>walrus backup-push [DATA_DIRECTORY]</c>: a base backup of a running server, read from its data directory on this machine,
+/// <c>walrus backup-push [DATA_DIRECTORY]</c>: a base backup of a running server, full or a delta, read from its data directory on this machine,
 /// or without one sent by the server.
 /// </summary>
 internal static class BackupPushCommand
 {
     /// <summary>wal-g's flags that ask for a backup WalRus cannot make yet: an error, never another kind of backup.</summary>
     private static readonly string[] NotYet =
-        ["rating-composer", "copy-composer", "database-composer", "delta-from-name", "delta-from-user-data"];
+        ["rating-composer", "copy-composer", "database-composer"];
 
     public static Command Definition { get; } = new()
     {
@@ -25,7 +26,7 @@ internal static class BackupPushCommand
         Options =
         [
             new("permanent", "keep it when backups are deleted", 'p'),
-            new("full", "a full backup (all are, today)", 'f'),
+            new("full", "a full backup, whatever the settings say about deltas", 'f'),
             new("verify", "verify page checksums", 'v'),
             new("store-all-corrupt", "list all corrupt blocks, not only ten a file", 's'),
             new("add-user-data", "JSON to keep with the backup", null, "json"),
@@ -33,8 +34,9 @@ internal static class BackupPushCommand
             new("rating-composer", "not available yet", 'r'),
             new("copy-composer", "not available yet", 'c'),
             new("database-composer", "not available yet", 'b'),
-            new("delta-from-name", "not available yet", null, "name"),
-            new("delta-from-user-data", "not available yet", null, "json"),
+            new("delta-from-name", "make a delta of this backup instead of the newest", null, "name"),
+            new("delta-from-user-data", "make a delta of the backup with this user data", null, "json"),
+            new("increment-format", "wi1 (wal-g's, the default) or native (PostgreSQL's; wal-g cannot read it)", null, "format"),
             CommonOptions.TargetStorage,
         ],
         RunAsync = RunAsync,
@@ -45,7 +47,7 @@ internal static class BackupPushCommand
         if (NotYet.FirstOrDefault(option => call.Has(option) || call.Value(option) is not null) is { } asked)
         {
             throw new WalRusException(
-                ErrorCode.BackupDeltaUnsupported, $"--{asked} is not available yet; nothing was done.", "wal-g works on the same archive.");
+                ErrorCode.SettingNotSupported, $"--{asked} is not available yet; nothing was done.", "wal-g works on the same archive.");
         }
 
         var engine = call.OpenEngine();
@@ -55,12 +57,14 @@ internal static class BackupPushCommand
         {
             StoreAllCorruptBlocks = call.Has("store-all-corrupt", SettingCatalog.StoreAllCorruptBlocks),
             WithoutFilesMetadata = call.Has("without-files-metadata", SettingCatalog.WithoutFilesMetadata),
+            Delta = Delta(call, engine.BackupPushOptions.Delta),
         };
         var result = await engine.CreateBackupPush(options).RunAsync(
             new BackupPushRequest
             {
                 DataDirectory = call.Arguments is [var folder, ..] ? folder : null,
                 Permanent = call.Has("permanent"),
+                Full = call.Has("full"),
                 VerifyPageChecksums = call.Has("verify", SettingCatalog.VerifyPageChecksums),
                 UserData = UserData.Parse(call.Value("add-user-data", SettingCatalog.SentinelUserData), "--add-user-data"),
                 Progress = progress,
@@ -70,4 +74,19 @@ internal static class BackupPushCommand
         call.Log.Info("BackupPushed", $"Wrote backup with name {result.Backup.Name} to storage {engine.Archive.Store.Name}");
         return ExitCodes.Success;
     }
+
+    /// <summary>The settings' options with those of the command line.</summary>
+    private static BackupDeltaOptions Delta(Invocation call, BackupDeltaOptions settings) => settings with
+    {
+        FromName = call.Value("delta-from-name") is { Length: > 0 } name ? name : settings.FromName,
+        FromUserData = UserData.Parse(call.Value("delta-from-user-data"), "--delta-from-user-data") ?? settings.FromUserData,
+        Format = call.Value("increment-format") switch
+        {
+            null or "" => settings.Format,
+            "wi1" => IncrementFormat.Wi1,
+            "native" => IncrementFormat.Native,
+            var other => throw new WalRusException(
+                ErrorCode.InvalidArgument, $"--increment-format {other}: there is no such format.", "Give wi1 or native."),
+        },
+    };
 }

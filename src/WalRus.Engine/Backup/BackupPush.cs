@@ -33,7 +33,7 @@ public sealed class BackupPush
             log,
             (request, warnings) => request.DataDirectory is { } folder
                 ? new DataDirectorySource(postgres, options, request, folder, warnings, log)
-                : new RemoteSource(postgres, options, request, warnings, SpoolFolder()))
+                : new RemoteSource(postgres, options, request, warnings, SpoolFile.DefaultFolder))
     {
     }
 
@@ -56,7 +56,8 @@ public sealed class BackupPush
     /// <see cref="ErrorCode.PostgresUnreachable"/>, <see cref="ErrorCode.PostgresAuthenticationFailed"/>,
     /// <see cref="ErrorCode.PostgresPrivilegeMissing"/>, <see cref="ErrorCode.PostgresVersionUnsupported"/>,
     /// <see cref="ErrorCode.DataDirectoryMismatch"/>, <see cref="ErrorCode.BackupExists"/>,
-    /// <see cref="ErrorCode.PostgresConnectionLost"/>, <see cref="ErrorCode.PostgresTimelineChanged"/>, or a failure of a
+    /// <see cref="ErrorCode.PostgresConnectionLost"/>, <see cref="ErrorCode.PostgresTimelineChanged"/>,
+    /// <see cref="ErrorCode.BackupParentUnusable"/>, what a named parent cannot be found with, or a failure of a
     /// file or of the store. There is no backup then.
     /// </exception>
     public async Task<BackupPushResult> RunAsync(BackupPushRequest request, CancellationToken cancellationToken)
@@ -65,6 +66,10 @@ public sealed class BackupPush
         var started = TimeProvider.System.GetTimestamp();
         var startTime = WalGTime.FromDateTimeOffset(DateTimeOffset.UtcNow).RoundUpToMicroseconds();
         var warnings = new BackupWarnings(log);
+        var shape = await BackupShape
+            .PlanAsync(archive, options, request, warnings, log, cancellationToken).ConfigureAwait(false);
+        await using var endShape = shape.ConfigureAwait(false);
+        await shape.PrepareAsync(cancellationToken).ConfigureAwait(false);
         BackupName? claimed = null;
         try
         {
@@ -72,28 +77,38 @@ public sealed class BackupPush
             await using (source.ConfigureAwait(false))
             {
                 var start = await source.StartAsync(cancellationToken).ConfigureAwait(false);
-                var name = BackupName.Full(start.Segment);
-                var draft = Draft(request, start, startTime);
+                var name = await shape.BeginAsync(start, log, cancellationToken).ConfigureAwait(false);
+                var draft = Draft(request, start, startTime) with
+                {
+                    Delta = shape.SentinelDelta,
+                    IncrementFormat = shape.SentinelFormat,
+                };
                 log.BackupStarted(name.ToString(), start.Lsn.ToString(), start.PgVersion);
                 var claim = draft.ToMetadata() with { ServerRun = start.ServerRun, ProcessId = Environment.ProcessId };
                 await BackupClaim.TakeAsync(archive, name, claim, log, cancellationToken).ConfigureAwait(false);
                 claimed = name;
-                using var metadata = options.WithoutFilesMetadata ? null : new FilesMetadataWriter(SpoolFolder());
+                using var metadata = options.WithoutFilesMetadata ? null : new FilesMetadataWriter(SpoolFile.DefaultFolder);
                 var tars = new BackupTars(archive, name, metadata, log);
-                await source.CopyAsync(tars, cancellationToken).ConfigureAwait(false);
+                await source.CopyAsync(tars, shape.Base, cancellationToken).ConfigureAwait(false);
                 var end = await source.FinishAsync(tars, cancellationToken).ConfigureAwait(false);
                 var sentinel = Complete(draft, end, tars);
 
                 // Who holds the name stays written until the end: killed just before the sentinel it must still be known.
                 var described = sentinel.ToMetadata() with { ServerRun = claim.ServerRun, ProcessId = claim.ProcessId };
                 await StoreMetadataAsync(name, described, metadata, cancellationToken).ConfigureAwait(false);
+                if (request.Permanent)
+                {
+                    await shape.MarkChainAsync(cancellationToken).ConfigureAwait(false);
+                }
+
+                await shape.ConfirmChainAsync(cancellationToken).ConfigureAwait(false);
 
                 // From here on nothing is removed and cancelling comes too late: a sentinel may be there.
                 cancellationToken.ThrowIfCancellationRequested();
                 claimed = null;
                 await StoreSentinelAsync(name, sentinel, warnings).ConfigureAwait(false);
                 log.BackupFinished(name.ToString(), sentinel.UncompressedSize, sentinel.CompressedSize);
-                return await ResultAsync(name, sentinel, end, warnings, started).ConfigureAwait(false);
+                return await ResultAsync(name, sentinel, end, shape, warnings, started).ConfigureAwait(false);
             }
         }
         catch when (claimed is not null)
@@ -101,6 +116,26 @@ public sealed class BackupPush
             // The source is disposed by now: the server is out of backup mode.
             await BackupClaim.RemoveAsync(archive, claimed.Value, CleanupLimit, log).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>
+    /// Says what a backup made now would be, without making it: what the archive says, held against the data directory's
+    /// control file where that can be read. The server may still object when the backup begins.
+    /// </summary>
+    /// <exception cref="WalRusException">What <see cref="RunAsync"/> would refuse before it asks the server.</exception>
+    public async Task<BackupPushPlan> PlanAsync(BackupPushRequest request, CancellationToken cancellationToken)
+    {
+        var shape = await BackupShape
+            .PlanAsync(archive, options, request, new BackupWarnings(log), log, cancellationToken).ConfigureAwait(false);
+        await using (shape.ConfigureAwait(false))
+        {
+            if (request.DataDirectory is { } folder)
+            {
+                await shape.ForecastAsync(folder, cancellationToken).ConfigureAwait(false);
+            }
+
+            return shape.Plan;
         }
     }
 
@@ -185,7 +220,12 @@ public sealed class BackupPush
     }
 
     private async Task<BackupPushResult> ResultAsync(
-        BackupName name, BackupSentinel sentinel, BackupSourceEnd end, BackupWarnings warnings, long started) => new()
+        BackupName name,
+        BackupSentinel sentinel,
+        BackupSourceEnd end,
+        BackupShape shape,
+        BackupWarnings warnings,
+        long started) => new()
     {
         Backup = new BackupDetail
         {
@@ -204,7 +244,13 @@ public sealed class BackupPush
             UncompressedSize = sentinel.UncompressedSize,
             CompressedSize = sentinel.CompressedSize,
             UserData = sentinel.UserData,
+            DeltaFrom = sentinel.Delta?.From,
+            DeltaFromLsn = sentinel.Delta?.FromLsn,
+            DeltaFullName = sentinel.Delta?.FullName,
+            DeltaCount = sentinel.Delta?.Count ?? 0,
         },
+        Plan = shape.Plan,
+        Delta = shape.Facts,
         Duration = TimeProvider.System.GetElapsedTime(started),
         FileCount = end.FileCount,
         VanishedFileCount = end.VanishedFileCount,
@@ -226,15 +272,5 @@ public sealed class BackupPush
         {
             return DateTimeOffset.UtcNow;
         }
-    }
-
-    /// <summary>
-    /// Where descriptions of files wait: for a million files some hundred megabytes, so not in a /tmp that may be memory.
-    /// </summary>
-    private static string SpoolFolder()
-    {
-        const string Persistent = "/var/tmp";
-        var temporary = Path.GetTempPath();
-        return OperatingSystem.IsLinux() && temporary is "/tmp/" && Directory.Exists(Persistent) ? Persistent : temporary;
     }
 }

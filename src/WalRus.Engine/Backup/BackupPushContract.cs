@@ -30,6 +30,9 @@ public sealed record BackupPushOptions
 
     /// <summary><c>WALG_DISK_RATE_LIMIT</c>, bytes per second read from the data directory, or sent by the server; null for no limit.</summary>
     public long? DiskRateLimitBytesPerSecond { get; init; }
+
+    /// <summary>When the backup is a delta; by default it never is.</summary>
+    public BackupDeltaOptions Delta { get; init; } = new();
 }
 
 /// <summary>One base backup to make.</summary>
@@ -40,7 +43,11 @@ public sealed record BackupPushRequest
     /// </summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>Kept when others are deleted. A permanent delta makes all backups it is based on permanent.</summary>
     public bool Permanent { get; init; }
+
+    /// <summary>A full backup, whatever the settings say about deltas.</summary>
+    public bool Full { get; init; }
 
     /// <summary><c>--verify</c>: check the checksum of every page while it is read.</summary>
     public bool VerifyPageChecksums { get; init; }
@@ -57,8 +64,21 @@ public sealed record BackupPushResult
     /// <summary>The backup as a listing will show it.</summary>
     public required BackupDetail Backup { get; init; }
 
+    /// <summary>What the backup became, and why.</summary>
+    public required BackupPushPlan Plan { get; init; }
+
+    /// <summary>Null for a full backup.</summary>
+    public BackupDeltaFacts? Delta { get; init; }
+
+    /// <summary>
+    /// Why the backup was made otherwise than asked: full instead of a delta, or with every page looked at instead of
+    /// those a map names. Null when it was made as asked.
+    /// </summary>
+    public string? Fallback => Plan.IsFallback ? Plan.Reason : Delta?.BlockSourceFallback;
+
     public TimeSpan Duration { get; init; }
 
+    /// <summary>Files with content in the backup; a delta's unchanged files are not among them.</summary>
     public long FileCount { get; init; }
 
     /// <summary>Files that vanished while the backup ran (dropped tables); harmless, replay drops them too.</summary>

@@ -46,7 +46,7 @@ internal sealed class DataDirectorySource : IBackupSource
         this.givenDirectory = givenDirectory;
         this.warnings = warnings;
         this.log = log;
-        buffers = new NativeBufferPool((long)options.DiskConcurrency * TarPartBuilder.BufferBytes);
+        buffers = new NativeBufferPool(2L * options.DiskConcurrency * TarPartBuilder.BufferBytes);
         progress = new BackupProgress(request.Progress, null);
     }
 
@@ -88,10 +88,18 @@ internal sealed class DataDirectorySource : IBackupSource
             ? await mode.TryHoldNameAsync(start.Segment.ToString(), cancellationToken).ConfigureAwait(false)
             : null;
         return new BackupSourceStart(
-            start.Lsn, start.Segment, server.Version, server.SystemIdentifier, dataDirectory, serverRun);
+            start.Lsn, start.Segment, server.Version, server.SystemIdentifier, dataDirectory, serverRun)
+        {
+            Timelines = LocalTimelines.Read(dataDirectory, start.Segment.Timeline),
+            SegmentSize = server.SegmentSize,
+            PageBytes = server.BlockBytes,
+            FileBlocks = server.FileBlocks,
+            HasDataChecksums = server.HasDataChecksums,
+            IsLocal = true,
+        };
     }
 
-    public async Task CopyAsync(BackupTars tars, CancellationToken cancellationToken)
+    public async Task CopyAsync(BackupTars tars, DeltaBase? delta, CancellationToken cancellationToken)
     {
         walker = new DataDirectoryWalker(dataDirectory, warnings);
         var context = new TarPartContext
@@ -102,6 +110,7 @@ internal sealed class DataDirectorySource : IBackupSource
             Verification = verification,
             DiskRate = options.DiskRateLimitBytesPerSecond is { } rate ? new RateLimiter(rate) : null,
             Progress = progress,
+            Delta = delta,
             OpenFile = OpenFile,
         };
         var found = Channel.CreateBounded<WalkedFile>(
@@ -252,7 +261,10 @@ internal sealed class DataDirectorySource : IBackupSource
         TarPartContext context, ChannelReader<WalkedFile> found, CancellationToken cancellationToken)
     {
         using var buffer = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
-        var builder = new TarPartBuilder(context, buffer.Memory);
+        using var scanBuffer = context.Delta is null
+            ? null
+            : await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
+        var builder = new TarPartBuilder(context, buffer.Memory, scanBuffer?.Memory ?? default);
         await using (builder.ConfigureAwait(false))
         {
             while (await found.WaitToReadAsync(cancellationToken).ConfigureAwait(false))

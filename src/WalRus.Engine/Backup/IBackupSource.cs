@@ -11,7 +11,8 @@ internal interface IBackupSource : IAsyncDisposable
     Task<BackupSourceStart> StartAsync(CancellationToken cancellationToken);
 
     /// <summary>Puts all data files into tars, and their descriptions into the metadata.</summary>
-    Task CopyAsync(BackupTars tars, CancellationToken cancellationToken);
+    /// <param name="delta">What a delta is made against; null for a full backup. Not disposed.</param>
+    Task CopyAsync(BackupTars tars, DeltaBase? delta, CancellationToken cancellationToken);
 
     /// <summary>Ends the backup on the server, and stores what must come last: the control file and the label.</summary>
     /// <exception cref="WalRusException">
@@ -28,7 +29,32 @@ internal interface IBackupSource : IAsyncDisposable
 /// name in the archive for the same run has lost its session then. Null where that cannot be known.
 /// </param>
 internal sealed record BackupSourceStart(
-    Lsn Lsn, WalFileName Segment, int PgVersion, ulong? SystemIdentifier, string DataDirectory, string? ServerRun);
+    Lsn Lsn, WalFileName Segment, int PgVersion, ulong? SystemIdentifier, string DataDirectory, string? ServerRun)
+{
+    /// <summary>
+    /// The past of the timeline the backup is taken on; null where the source does not know it, and the archive is asked.
+    /// </summary>
+    public TimelineHistory? Timelines { get; init; }
+
+    public WalSegmentSize SegmentSize { get; init; }
+
+    /// <summary>The cluster's page size.</summary>
+    public int PageBytes { get; init; } = 8192;
+
+    /// <summary>Blocks of a whole relation segment.</summary>
+    public int FileBlocks { get; init; } = 131072;
+
+    public bool HasDataChecksums { get; init; }
+
+    /// <summary>True when <see cref="DataDirectory"/> is on this machine and read from there.</summary>
+    public bool IsLocal { get; init; }
+
+    /// <summary>
+    /// How the source names its files: with a leading "/" as wal-g's local backups, or without as remote ones. A parent's
+    /// names must be of the same kind.
+    /// </summary>
+    public bool HasRootedNames { get; init; } = true;
+}
 
 /// <summary>How a backup ended.</summary>
 internal sealed record BackupSourceEnd

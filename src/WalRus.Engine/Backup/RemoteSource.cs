@@ -92,7 +92,7 @@ internal sealed class RemoteSource : IBackupSource
             backup.Start.Lsn, segment, server.Version, server.SystemIdentifier, server.DataDirectory, ServerRun: null);
     }
 
-    public async Task CopyAsync(BackupTars tars, CancellationToken cancellationToken)
+    public async Task CopyAsync(BackupTars tars, DeltaBase? delta, CancellationToken cancellationToken)
     {
         using var reading = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
         using var writing = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);

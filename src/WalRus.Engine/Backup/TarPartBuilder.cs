@@ -23,13 +23,16 @@ internal sealed record TarPartContext
 
     public required BackupProgress Progress { get; init; }
 
+    /// <summary>Null for a full backup.</summary>
+    public DeltaBase? Delta { get; init; }
+
     /// <summary>Opens a file; null when it is gone. <see cref="DataFile.TryOpen"/>, but for tests.</summary>
     public Func<string, long, IDataFile?> OpenFile { get; init; } = DataFile.TryOpen;
 }
 
 /// <summary>
 /// One lane of a backup: puts files into a tar, and begins another when that has grown past the threshold. A file is
-/// never split. Memory: one buffer, lent by the caller.
+/// never split. Memory: one buffer, lent by the caller; for a delta a second one.
 /// </summary>
 internal sealed class TarPartBuilder : IAsyncDisposable
 {
@@ -46,12 +49,15 @@ internal sealed class TarPartBuilder : IAsyncDisposable
 
     private readonly TarPartContext context;
     private readonly Memory<byte> buffer;
+    private readonly DeltaLane? delta;
     private BackupTar? tar;
 
-    public TarPartBuilder(TarPartContext context, Memory<byte> buffer)
+    /// <param name="scanBuffer">For looking for changed pages; not used in a full backup.</param>
+    public TarPartBuilder(TarPartContext context, Memory<byte> buffer, Memory<byte> scanBuffer = default)
     {
         this.context = context;
         this.buffer = buffer;
+        delta = context.Delta is null ? null : new DeltaLane(context, scanBuffer);
     }
 
     /// <summary>Files that were gone when they were to be read.</summary>
@@ -71,7 +77,7 @@ internal sealed class TarPartBuilder : IAsyncDisposable
         var kind = walked.Facts.Kind == FileKind.Directory ? TarEntryKind.Directory : TarEntryKind.SymbolicLink;
         await BeginAsync(walked, kind, walked.Facts, 0, cancellationToken).ConfigureAwait(false);
         await tar!.Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
-        Describe(walked.Name, walked.Facts, null);
+        Describe(Entry(walked.Name, walked.Facts));
     }
 
     /// <summary>Ends the tar that is open, if any.</summary>
@@ -95,6 +101,17 @@ internal sealed class TarPartBuilder : IAsyncDisposable
 
     private async ValueTask AddFileAsync(WalkedFile walked, CancellationToken cancellationToken)
     {
+        var share = delta is null
+            ? DeltaShare.Whole
+            : await delta.ChooseAsync(walked, cancellationToken).ConfigureAwait(false);
+        if (share == DeltaShare.Nothing)
+        {
+            context.Delta!.CountUnchanged();
+            context.Progress.Add(walked.Name, walked.Facts.SizeBytes);
+            Describe(Entry(walked.Name, walked.Facts) with { IsSkipped = true });
+            return;
+        }
+
         using var file = context.OpenFile(walked.Path, walked.Facts.SizeBytes);
         if (file is null || file.Facts.Kind != FileKind.File)
         {
@@ -102,18 +119,41 @@ internal sealed class TarPartBuilder : IAsyncDisposable
             return;
         }
 
+        if (share == DeltaShare.Pages && await delta!.ScanAsync(file, walked.Name, cancellationToken).ConfigureAwait(false))
+        {
+            await AddIncrementAsync(walked, file, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await AddWholeAsync(walked, file, cancellationToken).ConfigureAwait(false);
+        }
+
+        FileCount++;
+        if (tar!.ContentBytes > context.SizeThresholdBytes)
+        {
+            await CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask AddWholeAsync(WalkedFile walked, IDataFile file, CancellationToken cancellationToken)
+    {
         // A file replaced by renaming since the walk has another size: header, content and time are of what is open.
         var facts = file.Facts;
         await BeginAsync(walked, TarEntryKind.File, facts, facts.SizeBytes, cancellationToken).ConfigureAwait(false);
         var verification = context.Verification?.Begin(walked.Name);
         await CopyAsync(file, verification, walked.Name, cancellationToken).ConfigureAwait(false);
         await tar!.Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
-        Describe(walked.Name, facts, verification?.Result);
-        FileCount++;
-        if (tar.ContentBytes > context.SizeThresholdBytes)
-        {
-            await CompleteAsync(cancellationToken).ConfigureAwait(false);
-        }
+        Describe(Entry(walked.Name, facts) with { CorruptBlocks = verification?.Result });
+    }
+
+    private async ValueTask AddIncrementAsync(WalkedFile walked, IDataFile file, CancellationToken cancellationToken)
+    {
+        var facts = file.Facts;
+        await BeginAsync(walked, TarEntryKind.File, facts, delta!.IncrementBytes, cancellationToken).ConfigureAwait(false);
+        var verification = context.Verification?.Begin(walked.Name);
+        await delta.WriteAsync(tar!.Tar, file, verification, cancellationToken).ConfigureAwait(false);
+        await tar.Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
+        Describe(Entry(walked.Name, facts) with { IsIncremented = true, CorruptBlocks = verification?.Result });
     }
 
     private async ValueTask BeginAsync(
@@ -170,28 +210,20 @@ internal sealed class TarPartBuilder : IAsyncDisposable
         }
     }
 
-    private void Describe(string name, in FileFacts facts, CorruptBlocks? corrupt)
-    {
-        if (context.Tars.Metadata is { } metadata)
-        {
-            metadata.AddFile(new FilesMetadataEntry
-            {
-                Name = name,
-                ModifiedTime = DistinctTime(facts),
-                CorruptBlocks = corrupt,
-            });
-        }
-    }
+    private void Describe(in FilesMetadataEntry entry) => context.Tars.Metadata?.AddFile(entry);
+
+    private FilesMetadataEntry Entry(string name, in FileFacts facts) =>
+        new() { Name = name, ModifiedTime = RecordedTime(facts) };
 
     /// <summary>
     /// The time that the next delta compares: equal means unchanged. That of a file changed a moment ago is moved by a
-    /// nanosecond, so that a change that leaves the time as it is cannot be missed: the delta looks into the file then.
+    /// nanosecond, so that a change that leaves the time as it is cannot be missed: the delta looks into the file then. So
+    /// is that of a file of which not all was looked at.
     /// </summary>
-    private static WalGTime DistinctTime(in FileFacts facts)
+    private WalGTime RecordedTime(in FileFacts facts)
     {
         var age = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - facts.ModifiedUnixSeconds;
-        return age > RecentSeconds || facts.Kind != FileKind.File
-            ? facts.Modified
-            : (facts with { ModifiedNanoseconds = facts.ModifiedNanoseconds ^ 1 }).Modified;
+        var isSure = facts.Kind != FileKind.File || (age > RecentSeconds && delta is not { IsTimeUnreliable: true });
+        return isSure ? facts.Modified : (facts with { ModifiedNanoseconds = facts.ModifiedNanoseconds ^ 1 }).Modified;
     }
 }

@@ -1,6 +1,7 @@
 using WalRus.Backup;
 using WalRus.Compression;
 using WalRus.Daemon;
+using WalRus.Delta;
 using WalRus.Postgres;
 using WalRus.Retention;
 using WalRus.Transfer;
@@ -69,6 +70,17 @@ internal static class OperationOptions
         CollectTableNames = !settings.Boolean(SettingCatalog.DisablePartialRestore),
         WithoutFilesMetadata = settings.Boolean(SettingCatalog.WithoutFilesMetadata),
         DiskRateLimitBytesPerSecond = RateLimit(settings, SettingCatalog.DiskRateLimit),
+        Delta = Delta(settings),
+    };
+
+    public static BackupDeltaOptions Delta(WalRusSettings settings) => new()
+    {
+        MaxSteps = settings.Integer(SettingCatalog.DeltaMaxSteps),
+        Origin = settings.Text(SettingCatalog.DeltaOrigin) == "LATEST_FULL" ? DeltaOrigin.LatestFull : DeltaOrigin.Latest,
+        FromName = settings.Text(SettingCatalog.DeltaFromName),
+        FromUserData = settings.Json(SettingCatalog.DeltaFromUserData),
+        Format = settings.Text(SettingCatalog.IncrementFormat) == "native" ? IncrementFormat.Native : IncrementFormat.Wi1,
+        RequireSource = settings.Boolean(SettingCatalog.ForceWalDelta),
     };
 
     public static BackupFetchOptions BackupFetch(WalRusSettings settings) => new()

@@ -37,14 +37,20 @@ public static partial class SettingCatalog
             .Supported();
 
     public static Setting DeltaMaxSteps { get; } =
-        Integer(SettingGroup.Backup, "WALG_DELTA_MAX_STEPS", "longest chain of deltas; 0 makes every backup full", "0", 0).NotUsed();
+        Integer(SettingGroup.Backup, "WALG_DELTA_MAX_STEPS", "deltas in a row after a full backup; 0 makes every backup full", "0", 0).Supported();
 
     public static Setting DeltaOrigin { get; } =
-        Choice(SettingGroup.Backup, "WALG_DELTA_ORIGIN", "what a delta starts from", "LATEST", "LATEST", "LATEST_FULL").Foreign();
+        Choice(SettingGroup.Backup, "WALG_DELTA_ORIGIN", "what a delta starts from", "LATEST", "LATEST", "LATEST_FULL").Supported();
 
-    public static Setting DeltaFromName { get; } = Text(SettingGroup.Backup, "WALG_DELTA_FROM_NAME", "a delta's parent").NotUsed();
+    public static Setting DeltaFromName { get; } =
+        Text(SettingGroup.Backup, "WALG_DELTA_FROM_NAME", "a delta's parent; the newest backup when not set").Supported();
 
-    public static Setting DeltaFromUserData { get; } = Json(SettingGroup.Backup, "WALG_DELTA_FROM_USER_DATA", "a delta's parent").NotUsed();
+    public static Setting DeltaFromUserData { get; } =
+        Json(SettingGroup.Backup, "WALG_DELTA_FROM_USER_DATA", "a delta's parent, by the user data kept with it").Supported();
+
+    public static Setting IncrementFormat { get; } =
+        Choice(SettingGroup.Backup, "WALRUS_INCREMENT_FORMAT", "how changed pages are written; wal-g reads wi1 only", "wi1", "wi1", "native")
+            .Supported();
 
     public static Setting UseRatingComposer { get; } =
         Boolean(SettingGroup.Backup, "WALG_USE_RATING_COMPOSER", "wal-g's order of files in tars").NotUsed();

@@ -70,7 +70,7 @@ public sealed class BlockSet
     public bool Contains(int block) =>
         (uint)block < (uint)Capacity && (words[block / WordBits] & (1UL << (block % WordBits))) != 0;
 
-    /// <summary>The first block in the set that is not below this one; -1 when there is none.</summary>
+    /// <summary>The first block in the set that is not below this one, which may be beyond the segment; -1 when there is none.</summary>
     public int Next(int block)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(block);

@@ -10,6 +10,9 @@ namespace WalRus.Cmdlets;
 /// <para type="description">New-BaseBackup copies the data directory of a running server into the archive, from a primary or a
 /// standby; without a data directory the server sends it over the network. The backup is listed only once all of it is
 /// durable; one that fails or is stopped leaves nothing.</para>
+/// <para type="description">With WALG_DELTA_MAX_STEPS above 0 a backup holds only what changed since the newest one, until that
+/// many deltas follow a full backup. -WhatIf says which it would be, and why. Where a delta is asked for and cannot be made, the
+/// backup is full, with a warning and the reason in the property Fallback.</para>
 /// </summary>
 [Cmdlet(VerbsCommon.New, "BaseBackup", SupportsShouldProcess = true, DefaultParameterSetName = RemoteSet)]
 [OutputType(typeof(PgBackup))]
@@ -17,6 +20,8 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
 {
     private const string LocalSet = "Local";
     private const string RemoteSet = "Remote";
+
+    private BackupPush? operation;
 
     /// <summary>The server's data directory on this machine.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, ParameterSetName = LocalSet)]
@@ -32,6 +37,25 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
     [Parameter]
     public SwitchParameter Permanent { get; set; }
 
+    /// <summary>A full backup, whatever the settings say about deltas.</summary>
+    [Parameter]
+    public SwitchParameter Full { get; set; }
+
+    /// <summary>The backup to make a delta of, instead of the newest.</summary>
+    [Parameter]
+    [ArgumentCompleter(typeof(BackupNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string? DeltaFrom { get; set; }
+
+    /// <summary>The backup to make a delta of, by the user data kept with it.</summary>
+    [Parameter]
+    public PSObject? DeltaFromUserData { get; set; }
+
+    /// <summary>How changed pages are written: Wi1 is wal-g's; Native is PostgreSQL's, which wal-g cannot read.</summary>
+    [Parameter]
+    [ValidateSet("Wi1", "Native")]
+    public string? IncrementFormat { get; set; }
+
     /// <summary>Verify the checksum of every page while it is read.</summary>
     [Parameter]
     public SwitchParameter VerifyChecksum { get; set; }
@@ -45,40 +69,57 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
     {
         var dataDirectory = ParameterSetName == LocalSet ? ResolvePath(DataDirectory) : null;
         var target = dataDirectory ?? "the server that PGHOST names";
-        if (!ShouldProcess(target, dataDirectory is null ? "Make a remote base backup" : "Make a base backup"))
-        {
-            return;
-        }
-
         var request = new BackupPushRequest
         {
             DataDirectory = dataDirectory,
             Permanent = Permanent,
+            Full = Full,
             VerifyPageChecksums = VerifyChecksum,
             UserData = UserData is null ? null : ToJson(UserData),
         };
-        var made = TryRun(
-            target,
-            pump => PushAsync(Engine(pump), request with { Progress = pump }),
-            out var result);
-        if (!made)
+        var parentData = DeltaFromUserData is null ? (JsonElement?)null : ToJson(DeltaFromUserData);
+        if (!TryRun(target, pump => Operation(Engine(pump), parentData).PlanAsync(request, StopToken), out var plan)
+            || !ShouldProcess(target, Describe(plan!, dataDirectory is null)))
         {
             return;
         }
 
-        foreach (var warning in result!.Warnings)
+        if (TryRun(target, pump => PushAsync(Engine(pump), parentData, request with { Progress = pump }), out var result))
         {
-            WriteWarning(warning);
+            WriteObject(PgBackup.From(result!.Backup, result.Fallback));
         }
+    }
 
-        WriteObject(PgBackup.From(result.Backup));
+    private static string Describe(BackupPushPlan plan, bool isRemote)
+    {
+        var remote = isRemote ? "remote " : "";
+        return plan.Parent is { } parent
+            ? $"Make a {remote}delta backup of {parent.Name} ({plan.Reason})"
+            : $"Make a full {remote}backup ({plan.Reason})";
+    }
+
+    /// <summary>Made once a cmdlet.</summary>
+    private BackupPush Operation(WalRusEngine engine, JsonElement? parentData)
+    {
+        var options = engine.BackupPushOptions;
+        return operation ??= engine.CreateBackupPush(options with
+        {
+            Delta = options.Delta with
+            {
+                FromName = DeltaFrom ?? options.Delta.FromName,
+                FromUserData = parentData ?? options.Delta.FromUserData,
+                Format = IncrementFormat is null
+                    ? options.Delta.Format
+                    : Enum.Parse<Delta.IncrementFormat>(IncrementFormat, ignoreCase: true),
+            },
+        });
     }
 
     /// <summary>What no parameter says, wal-g's settings do.</summary>
-    private Task<BackupPushResult> PushAsync(WalRusEngine engine, BackupPushRequest request)
+    private Task<BackupPushResult> PushAsync(WalRusEngine engine, JsonElement? parentData, BackupPushRequest request)
     {
         var settings = engine.Settings;
-        return engine.CreateBackupPush(engine.BackupPushOptions).RunAsync(
+        return Operation(engine, parentData).RunAsync(
             request with
             {
                 VerifyPageChecksums = request.VerifyPageChecksums || settings.Boolean(SettingCatalog.VerifyPageChecksums),
