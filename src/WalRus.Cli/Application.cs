@@ -15,6 +15,9 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
 {
     public const string Name = "walrus";
 
+    /// <summary>Where content comes from that a command reads itself.</summary>
+    public Func<Stream> OpenInput { get; init; } = Console.OpenStandardInput;
+
     private readonly HelpText help = new(Name, CommandTable.All);
 
     /// <summary>On this process' own streams and environment.</summary>
@@ -57,7 +60,13 @@ internal sealed class Application(Stream standardOutput, Func<Stream> standardEr
         {
             var settings = Load();
             log = CreateLog(settings);
-            var call = new Invocation(line, settings, log, output) { LoadAgain = Load, CreateLog = CreateLog };
+            var call = new Invocation(line, settings, log, output)
+            {
+                LoadAgain = Load,
+                CreateLog = CreateLog,
+                BinaryOutput = standardOutput,
+                OpenInput = OpenInput,
+            };
             return await line.Command!.RunAsync(call, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (FailureReport.IsExpected(failure))

@@ -16,6 +16,9 @@ internal sealed record Command
 
     public IReadOnlyList<CommandOption> Options { get; init; } = [];
 
+    /// <summary>Commands of its own, named by the next word ("st ls"); its options are theirs too.</summary>
+    public IReadOnlyList<Command> Subcommands { get; init; } = [];
+
     /// <summary>Not in the list of commands.</summary>
     public bool IsHidden { get; init; }
 

@@ -32,9 +32,24 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
         var command = commands.FirstOrDefault(candidate => candidate.Name == name)
             ?? throw new UsageException($"unknown command \"{name}\" for \"{programName}\"");
         var rest = arguments.Where((_, i) => i != position.Value).ToList();
+        (command, rest) = Descend(command, rest);
         return command.ReadsOwnFlags
             ? new ParsedCommandLine { Command = command, Arguments = rest }
             : Parse(command, rest);
+    }
+
+    /// <summary>From "st" to "st transfer" to "st transfer files", as far as there are words for it.</summary>
+    private (Command Command, List<string> Words) Descend(Command command, List<string> rest)
+    {
+        while (command.Subcommands.Count > 0 && FindWord(rest, command.Options) is { } position)
+        {
+            var word = rest[position];
+            command = command.Subcommands.FirstOrDefault(candidate => candidate.Name == $"{command.Name} {word}")
+                ?? throw new UsageException($"unknown command \"{word}\" for \"{programName} {command.Name}\"", command);
+            rest.RemoveAt(position);
+        }
+
+        return (command, rest);
     }
 
     private static CommandOption? GlobalOption(string name) => GlobalOptions.FirstOrDefault(option => option.Name == name);
@@ -47,7 +62,10 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
     }
 
     /// <summary>Where the first plain word is, passing over the values of flags that may stand before it.</summary>
-    private static int? FindCommand(IReadOnlyList<string> arguments)
+    private static int? FindCommand(IReadOnlyList<string> arguments) => FindWord(arguments, []);
+
+    /// <param name="options">Of the command that the word follows.</param>
+    private static int? FindWord(IReadOnlyList<string> arguments, IReadOnlyList<CommandOption> options)
     {
         for (var i = 0; i < arguments.Count; i++)
         {
@@ -62,8 +80,7 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
                 return i;
             }
 
-            if (argument.StartsWith("--", StringComparison.Ordinal) && !argument.Contains('=', StringComparison.Ordinal)
-                && (GlobalOption(argument[2..])?.TakesValue ?? SettingOf(argument[2..]) is not null))
+            if (TakesNextWord(argument, options))
             {
                 i++;
             }
@@ -71,6 +88,13 @@ internal sealed class CommandLineParser(IReadOnlyList<Command> commands, string 
 
         return null;
     }
+
+    private static bool TakesNextWord(string flag, IReadOnlyList<CommandOption> options) =>
+        flag.StartsWith("--", StringComparison.Ordinal)
+            ? !flag.Contains('=', StringComparison.Ordinal)
+                && ((options.FirstOrDefault(option => option.Name == flag[2..]) ?? GlobalOption(flag[2..]))?.TakesValue
+                    ?? SettingOf(flag[2..]) is not null)
+            : flag.Length == 2 && options.FirstOrDefault(option => option.Short == flag[1])?.TakesValue == true;
 
     private ParsedCommandLine Parse(Command? command, IReadOnlyList<string> arguments)
     {

@@ -27,7 +27,15 @@ internal sealed class HelpText(string programName, IReadOnlyList<Command> comman
     public void Write(TextWriter output, Command command)
     {
         var arguments = command.Arguments.Length > 0 ? $" {command.Arguments}" : "";
-        output.Write($"Usage:\n  {programName} {command.Name}{arguments} [flags]\n\nFlags:\n");
+        output.Write($"Usage:\n  {programName} {command.Name}{arguments} [flags]\n\n");
+        if (command.Subcommands.Count > 0)
+        {
+            output.Write("Commands:\n");
+            WriteColumns(output, command.Subcommands.Select(one => ($"  {one.Name[(command.Name.Length + 1)..]}", one.Meaning)));
+            output.Write("\n");
+        }
+
+        output.Write("Flags:\n");
         WriteOptions(output, [.. command.Options, new CommandOption("help", $"help for {command.Name}", 'h')]);
         output.Write("\nGlobal flags:\n");
         WriteOptions(output, CommandLineParser.GlobalOptions.Where(option => option.Name is not ("help" or "version")));

@@ -15,6 +15,12 @@ internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings
     /// <summary>Standard output: data only.</summary>
     public TextWriter Output => output;
 
+    /// <summary>Standard output for bytes; nothing may be waiting in <see cref="Output"/>.</summary>
+    public required Stream BinaryOutput { get; init; }
+
+    /// <summary>Opens standard input.</summary>
+    public required Func<Stream> OpenInput { get; init; }
+
     /// <summary>Reads the settings again, for a command that runs on while the configuration file changes.</summary>
     public required Func<WalRusSettings> LoadAgain { get; init; }
 

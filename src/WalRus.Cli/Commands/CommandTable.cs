@@ -8,8 +8,8 @@ internal static class CommandTable
     /// <summary>wal-g's commands that WalRus does not have: named, so that a script is told and nothing is silently left out.</summary>
     private static readonly string[] MissingNames =
     [
-        "wal-receive", "copy", "catchup-push", "catchup-fetch",
-        "catchup-list", "catchup-send", "catchup-receive", "pgbackrest", "st", "completion",
+        "wal-receive", "catchup-push", "catchup-fetch",
+        "catchup-list", "catchup-send", "catchup-receive", "pgbackrest", "completion",
     ];
 
     public static IReadOnlyList<Command> All { get; } =
@@ -26,6 +26,8 @@ internal static class CommandTable
         WalRestoreCommand.Definition,
         BackupMarkCommand.Definition,
         DeleteCommand.Definition,
+        CopyCommand.Definition,
+        StorageToolsCommand.Definition,
         DaemonCommand.Definition,
         DaemonClientCommand.Definition,
         ConfigCommand.Definition,

@@ -54,6 +54,25 @@ public static class StorageSettings
         return WalRusSettings.Load(new SettingSources { Given = own, GivenAs = SettingOriginKind.File, Turbo = settings.Turbo });
     }
 
+    /// <summary>These settings on another place: "s3://bucket/prefix" with the same access, or "file:///folder".</summary>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.SettingNotSupported"/>: another kind of place.</exception>
+    public static WalRusSettings At(WalRusSettings settings, string place)
+    {
+        var isBucket = place.StartsWith("s3://", StringComparison.OrdinalIgnoreCase);
+        if (!isBucket && !place.StartsWith("file://", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new WalRusException(
+                ErrorCode.SettingNotSupported, $"'{place}' is no place that WalRus knows.", "Name one such as s3://bucket/prefix or file:///folder.");
+        }
+
+        var own = settings.Effective
+            .Where(value => value.IsSet && value.Setting != SettingCatalog.StoragePrefix
+                && (!BelongsToStore(value.Setting) || (isBucket && value.Setting.Group == SettingGroup.S3 && value.Setting != SettingCatalog.S3Prefix)))
+            .ToDictionary(value => value.Setting.Name, value => value.Text!, StringComparer.OrdinalIgnoreCase);
+        own[isBucket ? SettingCatalog.S3Prefix.Name : SettingCatalog.FilePrefix.Name] = isBucket ? place : place["file://".Length..];
+        return WalRusSettings.Load(new SettingSources { Given = own, Turbo = settings.Turbo });
+    }
+
     private static bool BelongsToStore(Setting setting) => setting.Group
         is SettingGroup.Prefix or SettingGroup.S3 or SettingGroup.Oss or SettingGroup.Gcs or SettingGroup.Azure or SettingGroup.Swift
         or SettingGroup.Ssh or SettingGroup.Failover;
