@@ -62,9 +62,9 @@ public sealed class ExitCodeTests
     }
 
     [Theory]
-    [InlineData("backup-mark base_x")]
-    [InlineData("delete retain 3 --confirm")]
-    [InlineData("st ls")]
+    [InlineData("catchup-list")]
+    [InlineData("pgbackrest backup-list")]
+    [InlineData("completion bash")]
     public async Task A_command_of_wal_g_that_is_missing_fails_and_says_so(string line)
     {
         using var folder = new TemporaryFolder();
