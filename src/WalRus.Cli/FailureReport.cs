@@ -29,6 +29,10 @@ internal static class FailureReport
             case IOException or SocketException:
                 log.Error(ErrorCode.FileFailed, failure.Message, null);
                 break;
+            case OutOfMemoryException:
+                log.Error(ErrorCode.Unexpected, "The command needs more memory than the program allows itself.",
+                    "Please report it with the command; the PowerShell module has no such bound.");
+                break;
             default:
                 log.Error(ErrorCode.Unexpected, $"This should not have happened: {failure.GetType().Name}: {failure.Message}",
                     "Please report it with the lines that WALG_LOG_LEVEL=DEVEL shows.");

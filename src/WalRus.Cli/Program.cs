@@ -1,3 +1,4 @@
+using System.Runtime;
 using WalRus.Cli;
 using WalRus.Cli.Commands;
 
@@ -6,5 +7,7 @@ if (DaemonClientCommand.RunIfAsked(Environment.GetCommandLineArgs()[0], args) is
     return exitCode;
 }
 
+// No thread and no barriers for collections beside the work: ours are of a few megabytes.
+GCSettings.LatencyMode = GCLatencyMode.Batch;
 using var stop = new StopSignals();
 return await Application.OfProcess().RunAsync(args, stop.Token).ConfigureAwait(false);

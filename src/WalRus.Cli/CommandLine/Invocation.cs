@@ -1,3 +1,4 @@
+using WalRus.Cli.Service;
 using WalRus.Cli.Terminal;
 using WalRus.Configuration;
 
@@ -51,7 +52,9 @@ internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings
                 "WalRus works on one store, which wal-g calls 'default'.");
         }
 
-        return WalRusEngine.Open(settings, log);
+        var engine = WalRusEngine.Open(settings, log);
+        IdleMemory.DropStart();
+        return engine;
     }
 
     /// <summary>

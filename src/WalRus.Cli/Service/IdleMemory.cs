@@ -28,6 +28,25 @@ internal static partial class IdleMemory
         try
         {
             _ = TrimHeap(0);
+        }
+        catch (Exception failure) when (failure is EntryPointNotFoundException or DllNotFoundException)
+        {
+            // Another libc: the memory stays.
+        }
+
+        DropStart();
+    }
+
+    /// <summary>Pages of code that only the start needed: it would else be part of the peak of a command that then needs little.</summary>
+    public static void DropStart()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        try
+        {
             Code.Clear();
             Code.AddRange(FindCode());
             DropCode();
@@ -38,7 +57,7 @@ internal static partial class IdleMemory
         }
     }
 
-    /// <summary>Unmaps the code that <see cref="GiveBack"/> found; what is in use comes back by itself, also while it runs.</summary>
+    /// <summary>Unmaps the code that was found last; what is in use comes back by itself, also while it runs.</summary>
     public static void DropCode()
     {
         foreach (var (start, length) in Code)

@@ -23,7 +23,7 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
 {
     public const string Latest = "LATEST";
 
-    private const int MaxMetadataBytes = 4 << 20;
+    private const int MaxMetadataBytes = 2 << 20;
 
     /// <summary>Documents read at the same time.</summary>
     private const int Lanes = 8;

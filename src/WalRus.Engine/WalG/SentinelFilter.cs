@@ -12,8 +12,8 @@ internal static class SentinelFilter
     private const string What = "backup sentinel";
     private const int BufferBytes = 16 * 1024;
 
-    /// <summary>Also the longest token: user data comes whole.</summary>
-    private const int MaxKeptBytes = 4 << 20;
+    /// <summary>Also the longest token: user data comes whole, and several times while it is shown.</summary>
+    private const int MaxKeptBytes = 2 << 20;
 
     private static readonly string[] EmbeddedLists = ["Files", "TarFileSets", "DatabasesByNames"];
 

@@ -23,4 +23,20 @@ public sealed class AddressSpaceTests
         await WalRusProgram.SucceedWithinAsync(120_000, environment, "wal-fetch", name, folder["fetched"]);
         Assert.Equal(segment, File.ReadAllBytes(folder["fetched"]));
     }
+
+    [Theory]
+    [InlineData("backup-show", "base_000000010000000000000002")]
+    [InlineData("backup-list", "--detail")]
+    public async Task User_data_as_large_as_is_taken_is_shown_within_the_programs_own_heap(string command, string argument)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["archive", "basebackups_005"]);
+        var userData = string.Join(',', Enumerable.Repeat("\"twenty or so letters\"", 90_000));
+        File.WriteAllText(
+            folder["archive", "basebackups_005", "base_000000010000000000000002_backup_stop_sentinel.json"],
+            $$"""{"LSN":33554472,"PgVersion":170000,"FinishLSN":33554800,"SystemIdentifier":7,"Version":2,"UserData":[{{userData}}]}""");
+        await ArchivedCluster.GiveToServerAsync(folder.FullName);
+        await WalRusProgram.SucceedAsync(
+            new Dictionary<string, string> { ["WALG_FILE_PREFIX"] = folder["archive"] }, command, argument);
+    }
 }
