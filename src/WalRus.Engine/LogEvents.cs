@@ -137,11 +137,20 @@ public static class LogEvents
         Write(log, EventLevel.Info, nameof(BackupTarStored), $"Stored {tar}: {contentBytes} bytes of files, {storedBytes} stored");
 
     // Backup: restore
-    public static void RestoreStarted(this IEventLog log, string backup, string destination, int tars) =>
-        Write(log, EventLevel.Info, nameof(RestoreStarted), $"Restoring {backup} into {destination} from {tars} tar archives");
+    public static void RestoreStarted(
+        this IEventLog log, string backup, string destination, int tars, int redundantTars, int backups)
+    {
+        var chain = backups > 1 ? FormattableString.Invariant($" of a chain of {backups} backups") : "";
+        var redundant = redundantTars > 0 ? FormattableString.Invariant($"; {redundantTars} hold nothing that is needed") : "";
+        Write(log, EventLevel.Info, nameof(RestoreStarted),
+            $"Restoring {backup} into {destination} from {tars} tar archives{chain}{redundant}");
+    }
 
     public static void RestoreFinished(this IEventLog log, string backup, long files, long bytes) =>
         Write(log, EventLevel.Info, nameof(RestoreFinished), $"Backup extraction complete: {backup}, {files} files, {bytes} bytes");
+
+    public static void RecoveryPassesOver(this IEventLog log, string backup, string reason) =>
+        Write(log, EventLevel.Warning, nameof(RecoveryPassesOver), $"No recovery can start from {backup}: {reason}");
 
     public static void RestoreEmpties(this IEventLog log, string folder) =>
         Write(log, EventLevel.Warning, nameof(RestoreEmpties), $"Emptying {folder}, as asked: it holds the same cluster, stopped");

@@ -30,9 +30,6 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
 
     private const string CannotBeRestored = "Choose another backup: this one cannot be restored without its parent.";
 
-    /// <summary>wal-rus nests names, wal-g does not bound a chain; longer than this it can only be a circle.</summary>
-    private const int MaxChainLength = 1024;
-
     /// <summary>Every backup as its documents arrive, in no promised order. A sentinel that cannot be read is an entry with its error.</summary>
     public async IAsyncEnumerable<BackupCatalogEntry> ListAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -157,7 +154,7 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
         var chain = new List<BackupDetail> { backup };
         while (chain[^1].DeltaFrom is { } parent)
         {
-            if (chain.Count > MaxChainLength || chain.Exists(step => step.Name.ToString() == parent))
+            if (chain.Count > BackupChains.MaxLength || chain.Exists(step => step.Name.ToString() == parent))
             {
                 throw new WalRusException(
                     ErrorCode.BackupIncomplete,
@@ -193,11 +190,6 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
         }
     }
 
-    private static WalRusException NotItsParent(BackupDetail delta, BackupDetail parent, string difference) => new(
-        ErrorCode.BackupIncomplete,
-        $"'{delta.Name}' was not made from the '{parent.Name}' that the archive holds now: {difference}.",
-        CannotBeRestored);
-
     private async Task<BackupDetail> FindParentAsync(
         BackupDetail delta, string parentName, CancellationToken cancellationToken)
     {
@@ -223,14 +215,8 @@ public sealed class BackupCatalog(Archive archive, IEventLog? log = null)
                 missing);
         }
 
-        // Names are unique only a start segment: on a standby a later backup can take the name of an earlier one.
-        if (parent.StartLsn.IsValid && delta.DeltaFromLsn is { IsValid: true } from && from != parent.StartLsn)
-        {
-            throw NotItsParent(delta, parent, $"it starts at {parent.StartLsn}, the delta's pages at {from}");
-        }
-
-        return parent.SystemIdentifier is { } here && delta.SystemIdentifier is { } there && here != there
-            ? throw NotItsParent(delta, parent, $"its cluster is {here}, the delta's {there}")
+        return BackupChains.Difference(delta, parent) is { } difference
+            ? throw new WalRusException(ErrorCode.BackupIncomplete, $"{difference}.", CannotBeRestored)
             : parent;
     }
 

@@ -7,9 +7,12 @@ namespace WalRus.Backup;
 internal sealed class ArchiveTimeline
 {
     private readonly List<WalRun> along;
+    private readonly BackupChains chains;
 
-    public ArchiveTimeline(TimelineHistory history, bool hasHistory, WalCoverage? coverage, IEnumerable<BackupDetail> backups)
+    public ArchiveTimeline(
+        TimelineHistory history, bool hasHistory, WalCoverage? coverage, IEnumerable<BackupDetail> backups, BackupChains chains)
     {
+        this.chains = chains;
         HasHistory = hasHistory;
         Path = new WalPath(history, coverage?.Size ?? WalSegmentSize.Default);
         along = [.. coverage?.Along(Path) ?? []];
@@ -31,7 +34,7 @@ internal sealed class ArchiveTimeline
     /// <summary>Runs of segments on the way through all timelines to the end of this one.</summary>
     public IReadOnlyList<WalRun> Along => along;
 
-    /// <summary>Backups that replay to this timeline can start from, by their end.</summary>
+    /// <summary>Backups that replay to this timeline can start from, by their end: deltas only with their whole chain.</summary>
     public IReadOnlyList<BackupDetail> Backups { get; }
 
     private ulong FirstSegment => Path.Size.SegmentNumber(Path.Begin);
@@ -75,8 +78,14 @@ internal sealed class ArchiveTimeline
             .Where(part => part.First <= part.Last && part.Last != ulong.MaxValue));
     }
 
+    /// <summary>Why a delta cannot be restored, or null.</summary>
+    public string? ChainProblem(BackupDetail backup) => chains.Of(backup, out var problem) is null ? problem : null;
+
+    /// <summary>What a restore of the backup reads: the backups of its chain, the full one first.</summary>
+    public IReadOnlyList<BackupDetail> ChainOf(BackupDetail backup) => chains.Of(backup, out _) ?? [backup];
+
     private bool LeadsHere(BackupDetail backup) =>
-        BackupFetchPlan.CanRestore(backup) && Path.History.Contains(backup.Timeline)
+        ChainProblem(backup) is null && Path.History.Contains(backup.Timeline)
         && (Path.History.EndOf(backup.Timeline) is not { } end || backup.FinishLsn <= end);
 }
 
@@ -126,12 +135,13 @@ internal sealed class ArchiveTimelines
         var coverage = await WalCoverage.ReadAsync(wal, cancellationToken).ConfigureAwait(false);
         var ranges = coverage?.Ranges ?? [];
         var all = new List<ArchiveTimeline>();
+        var chains = new BackupChains(backups);
         foreach (var timeline in ranges.Select(range => range.Timeline).Concat(backups.Select(backup => backup.Timeline))
             .Distinct().Order())
         {
             var history = await wal.ReadHistoryAsync(timeline, cancellationToken).ConfigureAwait(false);
             all.Add(new ArchiveTimeline(
-                history ?? TimelineHistory.WithoutPast(timeline), history is not null, coverage, backups));
+                history ?? TimelineHistory.WithoutPast(timeline), history is not null, coverage, backups, chains));
         }
 
         return new ArchiveTimelines(all, backups, unreadable, ranges);

@@ -5,7 +5,7 @@ using WalRus.Streaming;
 namespace WalRus.Backup;
 
 /// <summary>
-/// Restores a backup into a missing or empty directory. Until the very end the directory holds no pg_control, so that an
+/// Restores a backup, a delta with its whole chain, into a missing or empty directory. Until the very end the directory holds no pg_control, so that an
 /// interrupted restore can never be started; a failed or cancelled one is removed.
 /// </summary>
 /// <remarks>
@@ -19,6 +19,7 @@ public sealed class BackupFetch
     private readonly BackupFetchOptions options;
     private readonly IEventLog log;
     private readonly TarRounds rounds;
+    private readonly PartialRestore partial;
 
     public BackupFetch(Archive archive, BackupFetchOptions options, NativeBufferPool buffers, IEventLog log)
         : this(archive, options, buffers, TimeProvider.System, log)
@@ -32,6 +33,26 @@ public sealed class BackupFetch
         this.options = options;
         this.log = log;
         rounds = new TarRounds(archive, options, buffers, time, log);
+        partial = new PartialRestore(archive, rounds, log);
+    }
+
+    /// <summary>What a restore would do, decided to the last tar. Changes nothing.</summary>
+    /// <exception cref="WalRusException">As <see cref="RunAsync"/>, as far as the archive's documents tell.</exception>
+    public async Task<RestorePlan> PlanAsync(BackupFetchRequest request, CancellationToken cancellationToken)
+    {
+        var plan = await BackupFetchPlan.MakeAsync(archive, request.Name, log, cancellationToken).ConfigureAwait(false);
+        var filter = await FilterAsync(request, plan, cancellationToken).ConfigureAwait(false);
+        using var selection = await ChainSelection.MakeAsync(archive, plan, filter, log, cancellationToken).ConfigureAwait(false);
+        return new RestorePlan([.. plan.Steps.Select((step, index) => new RestorePlanStep
+        {
+            Name = step.Name,
+            UncompressedSize = step.Sentinel.UncompressedSize,
+            TarCount = selection.Tars[index].Read.Count + selection.LastTars(index).Count,
+            StoredBytes = selection.Tars[index].Read.Concat(selection.LastTars(index)).Sum(tar => tar.SizeBytes),
+            SkippedTarCount = selection.Tars[index].Redundant.Count,
+            SkippedBytes = selection.Tars[index].Redundant.Sum(tar => tar.SizeBytes),
+            FileCount = index < plan.Steps.Count - 1 ? selection.Files.Expected(index) : null,
+        })]);
     }
 
     /// <exception cref="WalRusException">
@@ -44,8 +65,7 @@ public sealed class BackupFetch
     public async Task<BackupFetchResult> RunAsync(BackupFetchRequest request, CancellationToken cancellationToken)
     {
         var watch = Stopwatch.StartNew();
-        var mask = string.IsNullOrEmpty(request.Mask) ? null : new RestoreMask(request.Mask);
-        if (mask is not null && request.Recovery is not null)
+        if (!string.IsNullOrEmpty(request.Mask) && request.Recovery is not null)
         {
             throw new WalRusException(
                 ErrorCode.InvalidArgument, "A masked restore is no server: recovery settings cannot go with it.");
@@ -61,10 +81,12 @@ public sealed class BackupFetch
 
         var layout = TablespaceLayout.Create(
             Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.Destination)), sentinel.Tablespaces, request.Tablespaces);
+        var filter = await FilterAsync(request, plan, cancellationToken).ConfigureAwait(false);
+        using var selection = await ChainSelection.MakeAsync(archive, plan, filter, log, cancellationToken).ConfigureAwait(false);
         using var destination = RestoreDestination.Claim(layout, sentinel.SystemIdentifier, request.Force, log);
         try
         {
-            return await RestoreAsync(request, plan, destination, mask, watch, cancellationToken).ConfigureAwait(false);
+            return await RestoreAsync(request, selection, filter, destination, watch, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -73,38 +95,48 @@ public sealed class BackupFetch
         }
     }
 
+    private async Task<RestoreFilter> FilterAsync(
+        BackupFetchRequest request, BackupFetchPlan plan, CancellationToken cancellationToken)
+    {
+        var mask = string.IsNullOrEmpty(request.Mask) ? null : new RestoreMask(request.Mask);
+        var relations = request.RestoreOnly.Count == 0
+            ? null
+            : await partial.ChooseAsync(plan, request.RestoreOnly, cancellationToken).ConfigureAwait(false);
+        return new RestoreFilter(mask, relations);
+    }
+
     private async Task<BackupFetchResult> RestoreAsync(
         BackupFetchRequest request,
-        BackupFetchPlan plan,
+        ChainSelection selection,
+        RestoreFilter filter,
         RestoreDestination destination,
-        RestoreMask? mask,
         Stopwatch watch,
         CancellationToken cancellationToken)
     {
         var layout = destination.Layout;
         using var durability = options.Fsync ? new RestoreDurability(layout) : null;
+        var plan = selection.Plan;
         var total = plan.Steps.Sum(step => step.Sentinel.UncompressedSize);
         var progress = new RestoreProgress(request.Progress, total > 0 ? total : null);
-        var extractor = new TarExtractor(destination, mask, progress, log);
+        var extractor = new TarExtractor(destination, selection, progress, log);
         log.RestoreStarted(
-            request.Name.ToString(), layout.DataDirectory, plan.Steps.Sum(step => step.DataTars.Count + step.LastTars.Count));
-        foreach (var step in plan.Steps)
-        {
-            var list = new BackupFileList(archive, step);
-            var tars = await list.KnownTarsAsync(log, cancellationToken).ConfigureAwait(false);
-            await rounds.RunAsync(tars, extractor, cancellationToken).ConfigureAwait(false);
-            await rounds.RunAsync(step.LastTars, extractor, cancellationToken).ConfigureAwait(false);
-            await list.CheckRestoredAsync(extractor, layout, cancellationToken).ConfigureAwait(false);
-        }
+            request.Name.ToString(),
+            layout.DataDirectory,
+            selection.Tars.Sum(tars => tars.Read.Count) + plan.Last.LastTars.Count,
+            selection.Tars.Sum(tars => tars.Redundant.Count),
+            plan.Steps.Count);
+        await new ChainExtraction(archive, selection, filter, destination, extractor)
+            .RunAsync(rounds, cancellationToken).ConfigureAwait(false);
 
         var finish = new RestoreFinish(destination, extractor, plan.Last);
-        if (mask is null)
+        if (string.IsNullOrEmpty(request.Mask))
         {
             finish.CheckServerFiles();
             finish.CompleteFolders();
+            finish.CompleteLabel();
         }
 
-        finish.LinkTablespaces();
+        finish.LinkTablespaces(filter.Includes(TarExtractor.MapFile));
         var settings = request.Recovery is null ? [] : finish.WriteRecovery(request.Recovery);
         progress.Finish("Making durable");
         if (durability is not null)
@@ -122,6 +154,8 @@ public sealed class BackupFetch
             Bytes = progress.Bytes,
             FileCount = extractor.FileCount,
             Duration = watch.Elapsed,
+            IncrementCount = extractor.IncrementCount,
+            ChainLength = plan.Steps.Count,
             Tablespaces = layout.Tablespaces,
             RecoverySettings = settings,
         };

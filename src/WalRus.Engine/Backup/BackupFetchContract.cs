@@ -41,6 +41,12 @@ public sealed record BackupFetchRequest
     /// <summary>wal-g's <c>--mask</c>, or null for everything.</summary>
     public string? Mask { get; init; }
 
+    /// <summary>
+    /// wal-g's <c>--restore-only</c>: "database", "database/table" (of schema public) or "database/schema.table", each '*' any
+    /// text. System databases and catalogs come always, and with a table its partitions, TOAST and indexes. Empty for all.
+    /// </summary>
+    public IReadOnlyList<string> RestoreOnly { get; init; } = [];
+
     /// <summary>Recovery settings to write; null to write none (as wal-g's backup-fetch).</summary>
     public RecoverySettings? Recovery { get; init; }
 
@@ -58,6 +64,12 @@ public sealed record BackupFetchResult
 
     public long FileCount { get; init; }
 
+    /// <summary>How many times a file was brought on by an increment.</summary>
+    public long IncrementCount { get; init; }
+
+    /// <summary>1 for a full backup.</summary>
+    public int ChainLength { get; init; } = 1;
+
     public TimeSpan Duration { get; init; }
 
     /// <summary>Tablespace links that were made, as oid and location.</summary>
@@ -65,4 +77,34 @@ public sealed record BackupFetchResult
 
     /// <summary>The settings written to postgresql.auto.conf, in order; empty when none were asked for.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> RecoverySettings { get; init; } = [];
+}
+
+/// <summary>What a restore reads, the full backup first.</summary>
+public sealed record RestorePlan(IReadOnlyList<RestorePlanStep> Steps)
+{
+    /// <summary>Bytes read from the archive.</summary>
+    public long StoredBytes => Steps.Sum(step => step.StoredBytes);
+
+    /// <summary>Bytes of tars that are not read, because later backups of the chain or the choice make them needless.</summary>
+    public long SkippedBytes => Steps.Sum(step => step.SkippedBytes);
+}
+
+/// <summary>One backup of a restore's chain.</summary>
+public sealed record RestorePlanStep
+{
+    public required BackupName Name { get; init; }
+
+    /// <summary>Bytes of the backup's tars' content.</summary>
+    public long UncompressedSize { get; init; }
+
+    public int TarCount { get; init; }
+
+    public long StoredBytes { get; init; }
+
+    public int SkippedTarCount { get; init; }
+
+    public long SkippedBytes { get; init; }
+
+    /// <summary>How many files are taken from it; null for the restored backup itself, which brings all of its own.</summary>
+    public long? FileCount { get; init; }
 }

@@ -4,50 +4,59 @@ using WalRus.WalG;
 
 namespace WalRus.Backup;
 
+/// <summary>A tar of a backup, as it is stored.</summary>
+internal readonly record struct StoredTar(ObjectKey Key, long SizeBytes);
+
 /// <summary>One backup of those that make up a restore, and its tars.</summary>
 /// <param name="Name">The backup's name.</param>
 /// <param name="Sentinel">Its sentinel.</param>
 /// <param name="DataTars">Extracted first, in any order and at the same time.</param>
 /// <param name="LastTars">The label's and the control file's, after all of <paramref name="DataTars"/>.</param>
 internal sealed record BackupFetchStep(
-    BackupName Name, BackupSentinel Sentinel, IReadOnlyList<ObjectKey> DataTars, IReadOnlyList<ObjectKey> LastTars);
+    BackupName Name, BackupSentinel Sentinel, IReadOnlyList<StoredTar> DataTars, IReadOnlyList<StoredTar> LastTars);
 
-/// <summary>What is extracted, in order: the full backup first, the asked one last.</summary>
+/// <summary>What is there to restore from, in order: the full backup first, the asked one last.</summary>
 internal sealed record BackupFetchPlan(IReadOnlyList<BackupFetchStep> Steps)
 {
     /// <summary>The backup that was asked for.</summary>
     public BackupFetchStep Last => Steps[^1];
 
-    /// <summary>False for backups that <see cref="MakeAsync"/> refuses: a plan must not choose them.</summary>
-    public static bool CanRestore(BackupDetail backup) => !backup.IsDelta;
-
-    /// <summary>Finds the backup and lists its tars: part numbers have gaps, so they are never counted.</summary>
+    /// <summary>Finds the backup and its parents and lists their tars: part numbers have gaps, so they are never counted.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupNotFound"/>,
-    /// <see cref="ErrorCode.BackupIncomplete"/>, <see cref="ErrorCode.BackupDeltaUnsupported"/>.</exception>
+    /// <see cref="ErrorCode.BackupIncomplete"/>: a parent or what a restore must have of one is missing.</exception>
     public static async Task<BackupFetchPlan> MakeAsync(
         Archive archive, BackupName name, IEventLog log, CancellationToken cancellationToken)
     {
-        var sentinel = await new BackupCatalog(archive).ReadSentinelAsync(name, cancellationToken).ConfigureAwait(false)
+        var catalog = new BackupCatalog(archive);
+        var sentinel = await catalog.ReadSentinelAsync(name, cancellationToken).ConfigureAwait(false)
             ?? throw new WalRusException(
                 ErrorCode.BackupNotFound,
                 $"Backup '{name}' does not exist.",
                 "backup-list (Get-BackupList) shows those there are.");
-        if (sentinel.Delta is { } delta)
+        var steps = new List<BackupFetchStep>();
+        if (sentinel.Delta is not null)
         {
-            throw new WalRusException(
-                ErrorCode.BackupDeltaUnsupported,
-                $"'{name}' is a delta of '{delta.From}'; this version restores full backups only.",
-                $"Restore the full backup '{delta.FullName}' and let recovery replay the WAL since then, or use wal-g for this one.");
+            var asked = await catalog.FindAsync(name.ToString(), cancellationToken).ConfigureAwait(false);
+            foreach (var parent in (await catalog.GetChainAsync(asked, cancellationToken).ConfigureAwait(false)).SkipLast(1))
+            {
+                var itsSentinel = await catalog.ReadSentinelAsync(parent.Name, cancellationToken).ConfigureAwait(false)
+                    ?? throw new WalRusException(
+                        ErrorCode.BackupIncomplete,
+                        $"'{parent.Name}', which '{name}' needs, was deleted a moment ago.",
+                        "Choose another backup.");
+                steps.Add(await StepAsync(archive, parent.Name, itsSentinel, log, cancellationToken).ConfigureAwait(false));
+            }
         }
 
-        return new BackupFetchPlan([await StepAsync(archive, name, sentinel, log, cancellationToken).ConfigureAwait(false)]);
+        steps.Add(await StepAsync(archive, name, sentinel, log, cancellationToken).ConfigureAwait(false));
+        return new BackupFetchPlan(steps);
     }
 
     private static async Task<BackupFetchStep> StepAsync(
         Archive archive, BackupName name, BackupSentinel sentinel, IEventLog log, CancellationToken cancellationToken)
     {
-        var data = new List<ObjectKey>();
-        var last = new List<ObjectKey>();
+        var data = new List<StoredTar>();
+        var last = new List<StoredTar>();
         var hasControl = false;
         var request = new ListRequest { Folder = WalGLayout.TarPartitions(name) };
         await foreach (var entry in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
@@ -61,7 +70,8 @@ internal sealed record BackupFetchPlan(IReadOnlyList<BackupFetchStep> Steps)
 
             var isControl = tar.EndsWith(WalGLayout.ControlTar, StringComparison.Ordinal);
             hasControl |= isControl;
-            (isControl || tar.EndsWith(WalGLayout.LabelTar, StringComparison.Ordinal) ? last : data).Add(entry.Key);
+            (isControl || tar.EndsWith(WalGLayout.LabelTar, StringComparison.Ordinal) ? last : data)
+                .Add(new StoredTar(entry.Key, entry.SizeBytes));
         }
 
         return hasControl || IsWalE(name)

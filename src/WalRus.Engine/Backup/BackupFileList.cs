@@ -1,5 +1,4 @@
 using WalRus.Archiving;
-using WalRus.Storage;
 using WalRus.WalG;
 
 namespace WalRus.Backup;
@@ -10,96 +9,96 @@ namespace WalRus.Backup;
 /// </summary>
 internal sealed class BackupFileList(Archive archive, BackupFetchStep step)
 {
-    private const int ShownNames = 3;
-
-    /// <summary>
-    /// The tars to read: parts that the list knows nothing of were left by an earlier backup of the same name and hold
-    /// other versions of the same files. A list that names no part says nothing.
-    /// </summary>
+    /// <summary>What is read of the list: each file by its safe relative name.</summary>
+    /// <param name="take">Called for each line.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <returns>False when this backup has no list.</returns>
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupIncomplete"/> when there must be a list and is none.</exception>
-    public async Task<IReadOnlyList<ObjectKey>> KnownTarsAsync(IEventLog log, CancellationToken cancellationToken)
-    {
-        var listed = new HashSet<string>(StringComparer.Ordinal);
-        var document = await OpenAsync(cancellationToken).ConfigureAwait(false);
-        if (document is null)
-        {
-            return step.DataTars;
-        }
-
-        await using (document.ConfigureAwait(false))
-        {
-            var members = FilesMetadataReader.ReadTarFileSetsAsync(document, cancellationToken).ConfigureAwait(false);
-            await foreach (var member in members)
-            {
-                if (IsPart(member.Tar))
-                {
-                    listed.Add(WithoutCodec(member.Tar));
-                }
-            }
-        }
-
-        if (listed.Count == 0)
-        {
-            return step.DataTars;
-        }
-
-        var known = step.DataTars.Where(tar => !IsPart(tar.Name) || listed.Contains(WithoutCodec(tar.Name))).ToList();
-        foreach (var stale in step.DataTars.Except(known))
-        {
-            log.RestoreSkipsObject(stale.ToString(), "the backup does not list it");
-        }
-
-        return known;
-    }
-
-    /// <summary>Holds that everything the list names is there now, so that a lost tar is no silent hole.</summary>
-    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupIncomplete"/>, naming some of what is missing.</exception>
-    public async Task CheckRestoredAsync(
-        TarExtractor extractor, TablespaceLayout layout, CancellationToken cancellationToken)
+    public async Task<bool> ReadFilesAsync(FileTaker take, CancellationToken cancellationToken)
     {
         var document = await OpenAsync(cancellationToken).ConfigureAwait(false);
         if (document is null)
         {
-            return;
+            return false;
         }
 
-        var missingCount = 0L;
-        var shown = new List<string>(ShownNames);
         await using (document.ConfigureAwait(false))
         {
             var files = FilesMetadataReader.ReadFilesAsync(document, cancellationToken).ConfigureAwait(false);
             await foreach (var file in files)
             {
-                if (IsThere(file, extractor, layout))
-                {
-                    continue;
-                }
+                var relative = RestorePath.Normalize(file.Name, "files_metadata.json");
+                var isNative = RestorePath.TryPlainName(ref relative);
+                take(relative, isNative ? file with { IsIncremented = true } : file);
+            }
+        }
 
-                missingCount++;
-                if (shown.Count < ShownNames)
+        return true;
+    }
+
+    /// <summary>Which of the step's tars to read.</summary>
+    /// <param name="isWanted">Of a member, by its safe relative name.</param>
+    /// <param name="log">Hears of parts that are not the backup's.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <exception cref="WalRusException"><see cref="ErrorCode.BackupIncomplete"/>: one that is wanted is not there.</exception>
+    public async Task<TarChoice> ChooseTarsAsync(
+        Func<string, bool> isWanted, IEventLog log, CancellationToken cancellationToken)
+    {
+        // By the tar's name without its codec: false as long as nothing wanted was seen in it.
+        var listed = new Dictionary<string, bool>(StringComparer.Ordinal);
+        var document = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        if (document is not null)
+        {
+            await using (document.ConfigureAwait(false))
+            {
+                await foreach (var (tar, member) in FilesMetadataReader.ReadTarFileSetsAsync(document, cancellationToken).ConfigureAwait(false))
                 {
-                    shown.Add(file.Name);
+                    var name = WithoutCodec(tar);
+                    listed[name] = (listed.TryGetValue(name, out var wanted) && wanted) || (member is not null && IsWanted(member, isWanted));
                 }
             }
         }
 
-        if (missingCount > 0)
-        {
-            throw new WalRusException(
-                ErrorCode.BackupIncomplete,
-                $"Backup '{step.Name}' lacks {missingCount} of the files it lists ({string.Join(", ", shown)}{(missingCount > shown.Count ? ", ..." : "")}).",
-                "One of its tar archives was removed or damaged. Choose another backup.");
-        }
+        return Choose(listed, log);
     }
 
-    private static bool IsThere(in FilesMetadataEntry file, TarExtractor extractor, TablespaceLayout layout)
+    private static bool IsWanted(string member, Func<string, bool> isWanted)
     {
-        var relative = RestorePath.Normalize(file.Name, "files_metadata.json");
-        return file.IsSkipped
-            || !extractor.Includes(relative)
-            || (relative == TarExtractor.ControlFile
-                ? extractor.ControlFileContent is not null
-                : Path.Exists(layout.PathOf(relative)) || extractor.WasNotRestorable(relative));
+        var relative = RestorePath.Normalize(member, "files_metadata.json");
+        RestorePath.TryPlainName(ref relative);
+        return isWanted(relative);
+    }
+
+    private TarChoice Choose(Dictionary<string, bool> listed, IEventLog log)
+    {
+        var read = new List<StoredTar>();
+        var redundant = new List<StoredTar>();
+
+        // A list that names no part says nothing. One that does knows every part: others were left by an earlier backup of
+        // the same name and hold other versions of the same files.
+        var knowsParts = listed.Keys.Any(IsPart);
+        foreach (var tar in step.DataTars)
+        {
+            if (listed.Remove(WithoutCodec(tar.Key.Name), out var isWanted))
+            {
+                (isWanted ? read : redundant).Add(tar);
+            }
+            else if (knowsParts && IsPart(tar.Key.Name))
+            {
+                log.RestoreSkipsObject(tar.Key.ToString(), "the backup does not list it");
+            }
+            else
+            {
+                read.Add(tar);
+            }
+        }
+
+        return listed.FirstOrDefault(tar => tar.Value && IsPart(tar.Key)).Key is not { } lost
+            ? new TarChoice(read, redundant)
+            : throw new WalRusException(
+                ErrorCode.BackupIncomplete,
+                $"Backup '{step.Name}' has lost '{lost}', which it lists.",
+                "Choose another backup, and find out what removed this one's objects.");
     }
 
     /// <summary>"part_001.tar" in any codec; copies made by wal-g's copy composer have other names.</summary>
@@ -113,7 +112,7 @@ internal sealed class BackupFileList(Archive archive, BackupFetchStep step)
     }
 
     /// <returns>Null when this backup has no list.</returns>
-    private async ValueTask<Stream?> OpenAsync(CancellationToken cancellationToken)
+    public async ValueTask<Stream?> OpenAsync(CancellationToken cancellationToken)
     {
         var isOld = step.Sentinel.Version < BackupSentinel.CurrentVersion;
         var key = WalGLayout.FilesMetadata(step.Name);
@@ -138,3 +137,9 @@ internal sealed class BackupFileList(Archive archive, BackupFetchStep step)
             : null;
     }
 }
+
+/// <summary>Takes one line of a backup's list.</summary>
+internal delegate void FileTaker(string relative, in FilesMetadataEntry file);
+
+/// <summary>The tars of a backup that hold something wanted, and those that do not.</summary>
+internal sealed record TarChoice(IReadOnlyList<StoredTar> Read, IReadOnlyList<StoredTar> Redundant);

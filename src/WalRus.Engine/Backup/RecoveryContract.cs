@@ -66,6 +66,9 @@ public sealed record RecoveryPlan
 {
     public required BackupDetail Backup { get; init; }
 
+    /// <summary>What a restore of <see cref="Backup"/> reads: the backups of its chain, the full one first.</summary>
+    public IReadOnlyList<BackupDetail> Chain { get; init; } = [];
+
     public required RecoveryTarget Target { get; init; }
 
     /// <summary>The timelines replay passes through, oldest first; the last is the one recovery ends on.</summary>

@@ -179,13 +179,14 @@ public sealed class RecoveryMeasurement
             ? await new RestoreRateSample(archive, options, request.SampleDuration, log)
                 .MeasureAsync(backup, path, last, cancellationToken).ConfigureAwait(false)
             : RestoreRateSample.Recorded(backup);
+        var bytes = timeline.ChainOf(backup).Sum(step => step.UncompressedSize);
         return result with
         {
-            BackupBytes = backup.UncompressedSize,
+            BackupBytes = bytes,
             WalSegmentCount = segments,
             Rate = rate,
             ExpectedDuration = rate is null ? null : TimeSpan.FromSeconds(
-                backup.UncompressedSize / rate.BackupBytesPerSecond + (double)segments * path.Size.Bytes / rate.WalBytesPerSecond),
+                bytes / rate.BackupBytesPerSecond + (double)segments * path.Size.Bytes / rate.WalBytesPerSecond),
         };
     }
 

@@ -50,7 +50,8 @@ public sealed class RecoveryPlanner
         // The record's last byte: with fewer, replay would wait for the next segment.
         var position = target.Lsn ?? (record is null ? null : new Lsn(record.EndLsn.Value - 1));
         var path = new WalPath(start.History, size);
-        var plan = await walCheck.PlanAsync(start.Backup, path, target, position, cancellationToken).ConfigureAwait(false);
+        var plan = await walCheck.PlanAsync(start.Backup, path, target, position, cancellationToken).ConfigureAwait(false)
+            with { Chain = start.Chain };
         return target.Time is { } time
             ? await WithLastCommitAsync(plan, path, time, cancellationToken).ConfigureAwait(false)
             : plan with { Stop = record };
@@ -66,7 +67,7 @@ public sealed class RecoveryPlanner
                 ErrorCode.RecoveryTargetUnreachable,
                 $"Backup '{backup.Name}' cannot reach the target: {problem}.",
                 "Choose another backup, or leave the choice to the plan.")
-            : new Start(backup, history);
+            : new Start(backup, history, await backups.GetChainAsync(backup, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Every backup that may be the start, as far as its documents tell; the newest first.</summary>
@@ -76,10 +77,18 @@ public sealed class RecoveryPlanner
         var usable = new List<Start>();
         BackupDetail? earliest = null;
         WalRusException? noHistory = null;
+        var all = new List<BackupDetail>();
         await foreach (var entry in backups.ListAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (entry.Detail is not { } backup || !BackupFetchPlan.CanRestore(backup))
+            all.AddRange(entry.Detail is { } detail ? [detail] : []);
+        }
+
+        var chains = new BackupChains(all);
+        foreach (var backup in all)
+        {
+            if (chains.Of(backup, out var gap) is not { } chain)
             {
+                log.RecoveryPassesOver(backup.Name.ToString(), gap!);
                 continue;
             }
 
@@ -89,7 +98,7 @@ public sealed class RecoveryPlanner
                 var history = await histories.FromAsync(backup.Timeline, cancellationToken).ConfigureAwait(false);
                 if (Problem(backup, history, target) is null)
                 {
-                    usable.Add(new Start(backup, history));
+                    usable.Add(new Start(backup, history, chain));
                 }
             }
             catch (WalRusException missing) when (missing.Code == ErrorCode.RecoveryWalMissing)
@@ -124,7 +133,7 @@ public sealed class RecoveryPlanner
                 : null;
             if (found is not null)
             {
-                return (new Start(found.Backup, history), found.Record);
+                return (group.First(start => start.Backup.Name == found.Backup.Name), found.Record);
             }
 
             failed = failed?.Unreached is null ? lookup : failed;
@@ -219,5 +228,5 @@ public sealed class RecoveryPlanner
                 + "It may not be archived yet, or lie on another timeline (Find-PgRecoveryPoint looks at all of them).");
     }
 
-    private sealed record Start(BackupDetail Backup, TimelineHistory History);
+    private sealed record Start(BackupDetail Backup, TimelineHistory History, IReadOnlyList<BackupDetail> Chain);
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using WalRus.Postgres;
 using WalRus.Streaming;
 
@@ -59,10 +60,33 @@ internal sealed class RestoreFinish(RestoreDestination destination, TarExtractor
     }
 
     /// <summary>
+    /// The label of PostgreSQL's own incremental backup says so, and keeps a server from starting on it. What is here now
+    /// is whole, so the two lines go, as pg_combinebackup leaves them out.
+    /// </summary>
+    public void CompleteLabel()
+    {
+        if (step.Sentinel.Delta is null)
+        {
+            return;
+        }
+
+        Guard(layout.PathOf(TarExtractor.LabelFile), path =>
+        {
+            var lines = File.ReadAllLines(path);
+            var whole = lines.Where(line => !line.StartsWith("INCREMENTAL FROM ", StringComparison.Ordinal)).ToList();
+            if (whole.Count < lines.Length)
+            {
+                WriteOwned(path, Encoding.UTF8.GetBytes(string.Concat(whole.Select(line => line + "\n"))));
+            }
+        });
+    }
+
+    /// <summary>
     /// Makes the links, below the destination (wal-g makes them below where the cluster was), and the map that
     /// PostgreSQL makes them from again.
     /// </summary>
-    public void LinkTablespaces()
+    /// <param name="withMap">False when a mask leaves the map out.</param>
+    public void LinkTablespaces(bool withMap)
     {
         if (layout.Tablespaces.Count == 0)
         {
@@ -85,7 +109,7 @@ internal sealed class RestoreFinish(RestoreDestination destination, TarExtractor
             }
         }
 
-        if (extractor.Includes(TarExtractor.MapFile))
+        if (withMap)
         {
             Guard(layout.PathOf(TarExtractor.MapFile), path => WriteOwned(path, layout.MapFile()));
         }

@@ -8,6 +8,9 @@ internal static class RestorePath
 {
     private const int MaxLength = 4096;
 
+    /// <summary>What PostgreSQL itself puts before the name of a file of which it sends an increment.</summary>
+    private const string NativeIncrement = "INCREMENTAL.";
+
     /// <summary>
     /// wal-g's local backups write a leading '/', its remote ones none, some writers "./"; the data directory itself
     /// comes back as "".
@@ -24,6 +27,21 @@ internal static class RestorePath
 
         var relative = memberName.Substring(start, length);
         return IsSafe(relative, OperatingSystem.IsWindows()) ? relative : throw Escapes(memberName, archiveName);
+    }
+
+    /// <summary>Takes "base/5/INCREMENTAL.1259" for an increment of "base/5/1259".</summary>
+    /// <returns>False, and the name as it was, for every other.</returns>
+    public static bool TryPlainName(ref string relative)
+    {
+        var start = relative.LastIndexOf('/') + 1;
+        if (start == 0 || relative.Length == start + NativeIncrement.Length
+            || !relative.AsSpan(start).StartsWith(NativeIncrement, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        relative = string.Concat(relative.AsSpan(0, start), relative.AsSpan(start + NativeIncrement.Length));
+        return true;
     }
 
     /// <summary>True for a relative path whose every segment is an ordinary file name on the system.</summary>

@@ -35,7 +35,7 @@ internal sealed class RestoreRateSample(Archive archive, BackupFetchOptions opti
         BackupDetail backup, WalPath path, ulong lastSegment, CancellationToken cancellationToken)
     {
         var plan = await BackupFetchPlan.MakeAsync(archive, backup.Name, log, cancellationToken).ConfigureAwait(false);
-        var tars = new ConcurrentQueue<ObjectKey>(plan.Steps.SelectMany(step => step.DataTars.Concat(step.LastTars)));
+        var tars = new ConcurrentQueue<ObjectKey>(plan.Steps.SelectMany(step => step.DataTars.Concat(step.LastTars)).Select(tar => tar.Key));
         var (bytes, elapsed) = await ReadAsync(tars, options.DownloadConcurrency, cancellationToken).ConfigureAwait(false);
         var first = lastSegment < SegmentsSampled ? 0 : lastSegment - SegmentsSampled + 1;
         var segments = new ConcurrentQueue<ObjectKey>();

@@ -1,15 +1,18 @@
 using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
+using WalRus.Delta;
 using WalRus.Streaming;
 using WalRus.Streaming.Tar;
 
 namespace WalRus.Backup;
 
 /// <summary>
-/// Writes the members of a backup's tars below the destination. Used by several lanes at once, each with a tar and a
-/// buffer of its own. The control file is not written but held: it goes into place when all else is durable.
+/// Writes the members of a chain's tars below the destination, one backup after the other. Used by several lanes at once,
+/// each with a tar and a buffer of its own. The control file is not written but held: it goes into place when all else is
+/// durable.
 /// </summary>
-internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? mask, RestoreProgress progress, IEventLog log)
+internal sealed class TarExtractor(
+    RestoreDestination destination, ChainSelection selection, RestoreProgress progress, IEventLog log)
 {
     public const string ControlFile = "global/pg_control";
     public const string LabelFile = "backup_label";
@@ -27,6 +30,8 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
     private readonly ConcurrentDictionary<string, bool> notRestored = new();
     private volatile object? firstOwner;
     private long fileCount;
+    private long incrementCount;
+    private int step;
 
     /// <summary>The last control file met; null when no tar held one.</summary>
     public byte[]? ControlFileContent { get; private set; }
@@ -35,6 +40,11 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
     public UnixFileMode RootMode { get; private set; } = RestoreModes.PrivateFolder;
 
     public long FileCount => Interlocked.Read(ref fileCount);
+
+    /// <summary>How many files were brought on by an increment, each time counted.</summary>
+    public long IncrementCount => Interlocked.Read(ref incrementCount);
+
+    private bool IsLastStep => step == selection.Plan.Steps.Count - 1;
 
     /// <summary>
     /// The owner of what has no header: as <see cref="RestoreDestination.Owner"/>, else as the first header that told one,
@@ -45,9 +55,8 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
     /// <summary>True for a member that was met but is not a file or folder (a link, a fifo): the archive cannot restore it.</summary>
     public bool WasNotRestorable(string relative) => notRestored.ContainsKey(relative);
 
-    /// <summary>True when the mask lets a file through; the label files never pass one, as in wal-g.</summary>
-    public bool Includes(string relative) =>
-        mask is null || (relative is not (LabelFile or MapFile) && mask.Matches(relative));
+    /// <summary>From now on tars of this backup of the chain come; none of the one before is at work any more.</summary>
+    public void BeginStep(int number) => step = number;
 
     /// <summary>Extracts one tar. Files of an earlier, failed try of it are written anew.</summary>
     public async Task RunAsync(Stream source, Memory<byte> buffer, string name, CancellationToken cancellationToken)
@@ -67,6 +76,7 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
         }
 
         Interlocked.Add(ref fileCount, lane.FileCount);
+        Interlocked.Add(ref incrementCount, lane.IncrementCount);
     }
 
     /// <summary>Makes a folder and those above it, for this restore's owner alone.</summary>
@@ -101,13 +111,8 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
             case TarEntryKind.Directory:
                 MakeFolder(relative, entry);
                 break;
-            case TarEntryKind.File when !Includes(relative):
-                break;
-            case TarEntryKind.File when relative == ControlFile:
-                ControlFileContent = await ReadControlFileAsync(lane, cancellationToken).ConfigureAwait(false);
-                break;
             case TarEntryKind.File:
-                await WriteFileAsync(lane, destination.Layout.PathOf(relative), cancellationToken).ConfigureAwait(false);
+                await ExtractFileAsync(lane, relative, cancellationToken).ConfigureAwait(false);
                 break;
             default:
                 Skip(relative, entry);
@@ -115,8 +120,40 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
         }
     }
 
+    private async ValueTask ExtractFileAsync(Lane lane, string relative, CancellationToken cancellationToken)
+    {
+        var isNative = RestorePath.TryPlainName(ref relative);
+        switch (selection.Files.Use(step, relative))
+        {
+            case MemberUse.Skipped:
+                return;
+            case MemberUse.Whole when isNative:
+                throw new WalRusException(
+                    ErrorCode.ObjectCorrupt,
+                    $"'{lane.Name}' holds an increment of '{relative}', of which the backup's list knows nothing.",
+                    "Choose another backup.");
+            case MemberUse.Whole when relative == ControlFile:
+                ControlFileContent = await ReadControlFileAsync(lane, cancellationToken).ConfigureAwait(false);
+                return;
+            case MemberUse.Whole:
+                await WriteFileAsync(lane, destination.Layout.PathOf(relative), cancellationToken).ConfigureAwait(false);
+                break;
+            case MemberUse.Increment:
+                await WriteIncrementAsync(lane, relative, cancellationToken).ConfigureAwait(false);
+                break;
+        }
+
+        selection.Files.MarkRestored(step, relative);
+    }
+
+    /// <summary>A parent's folders may be gone since; those that its files need are made with them.</summary>
     private void MakeFolder(string relative, in TarEntry entry)
     {
+        if (!IsLastStep)
+        {
+            return;
+        }
+
         if (relative.Length == 0)
         {
             // The destination stays closed to others until the restore is complete.
@@ -151,6 +188,59 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
         }
 
         lane.FileCount++;
+        SetModeAndOwner(handle, path, entry);
+    }
+
+    private async ValueTask WriteIncrementAsync(Lane lane, string relative, CancellationToken cancellationToken)
+    {
+        var entry = lane.Reader.Entry;
+        var path = destination.Layout.PathOf(relative);
+        using var handle = OpenOlder(path, relative, lane.Name);
+        var limit = Math.Max(IncrementedFile.UsualSegmentBytes, RandomAccess.GetLength(handle));
+        using var increment = new IncrementReader(entry.SizeBytes, limit, relative);
+        var target = new IncrementedFile(handle, increment);
+        while (await lane.Reader.ReadContentAsync(cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece)
+        {
+            try
+            {
+                target.Take(piece.Span);
+            }
+            catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+            {
+                throw DurableFile.Translate(failed, path);
+            }
+
+            lane.Bytes += piece.Length;
+            progress.Add(piece.Length, lane.Name);
+        }
+
+        target.Complete();
+        lane.IncrementCount++;
+        SetModeAndOwner(handle, path, entry);
+    }
+
+    private static SafeFileHandle OpenOlder(string path, string relative, string tar)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        }
+        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new WalRusException(
+                ErrorCode.BackupIncomplete,
+                $"'{tar}' holds an increment of '{relative}', which no backup before it brought.",
+                "Choose another backup.",
+                missing);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            throw DurableFile.Translate(failed, path);
+        }
+    }
+
+    private void SetModeAndOwner(SafeFileHandle handle, string path, in TarEntry entry)
+    {
         try
         {
             if (!OperatingSystem.IsWindows())
@@ -235,7 +325,7 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
     {
         var isTablespace = destination.Layout.Tablespaces
             .Any(tablespace => relative == $"{TablespaceLayout.LinkFolder}/{tablespace.Oid}");
-        if (!isTablespace && notRestored.Count < MaxNotRestored && notRestored.TryAdd(relative, true))
+        if (!isTablespace && IsLastStep && notRestored.Count < MaxNotRestored && notRestored.TryAdd(relative, true))
         {
             log.RestoreSkipsMember(relative, entry.Kind.ToString());
         }
@@ -290,5 +380,7 @@ internal sealed class TarExtractor(RestoreDestination destination, RestoreMask? 
         public long Bytes { get; set; }
 
         public long FileCount { get; set; }
+
+        public long IncrementCount { get; set; }
     }
 }

@@ -18,8 +18,9 @@ internal sealed class TarRounds(
 
     /// <exception cref="WalRusException">The first failure that does not pass, or <see cref="ErrorCode.BackupPartFailed"/>
     /// when the retries are used up.</exception>
-    public async Task RunAsync(IReadOnlyCollection<ObjectKey> tars, TarExtractor extractor, CancellationToken cancellationToken)
+    public async Task RunAsync(IReadOnlyList<StoredTar> stored, TarExtractor extractor, CancellationToken cancellationToken)
     {
+        IReadOnlyCollection<ObjectKey> tars = [.. stored.Select(tar => tar.Key)];
         var lanes = Math.Max(1, options.DownloadConcurrency);
         var delay = FirstDelay;
         for (var retriesLeft = options.FileRetries; ; retriesLeft--)

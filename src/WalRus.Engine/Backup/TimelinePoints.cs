@@ -150,9 +150,9 @@ internal sealed class TimelinePoints(Archive archive, ArchiveTimeline timeline, 
             Time = EndOf(backup),
             Name = backup.Name.ToString(),
         };
-        if (!BackupFetchPlan.CanRestore(backup))
+        if (timeline.ChainProblem(backup) is { } problem)
         {
-            return point with { Obstacle = "this version restores full backups only" };
+            return point with { Obstacle = problem };
         }
 
         return Reach(point) is { Obstacle: null } reached ? reached with { Backup = backup } : Reach(point);

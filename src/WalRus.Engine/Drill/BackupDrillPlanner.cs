@@ -18,13 +18,14 @@ internal sealed class BackupDrillPlanner(Archive archive, IEventLog log)
             new RecoveryPlanRequest { Target = request.Target, BackupName = request.BackupName }, cancellationToken)
                 .ConfigureAwait(false);
         var backup = recovery.Backup;
+        var content = recovery.Chain.Sum(step => step.UncompressedSize);
         var wal = Math.Min(MaxWalBytes, recovery.SegmentCount * recovery.SegmentSize.Bytes);
         return new BackupDrillPlan
         {
             Backup = backup,
             Recovery = recovery,
             Installation = FindInstallation(request, backup),
-            NeededBytes = backup.UncompressedSize + (backup.UncompressedSize / 20) + wal + SpareBytes,
+            NeededBytes = content + (content / 20) + wal + SpareBytes,
             FreeBytes = FreeBytes(request.ParentFolder),
             Phases = [.. Enum.GetValues<DrillPhaseName>().Where(phase => IsAsked(phase, request))],
         };
