@@ -15,6 +15,12 @@ public sealed class PgRestore
 
     public long FileCount { get; init; }
 
+    /// <summary>How many backups it was read from: 1 for a full one.</summary>
+    public int ChainLength { get; init; }
+
+    /// <summary>How many times a file was brought on by an increment.</summary>
+    public long IncrementCount { get; init; }
+
     public TimeSpan Duration { get; init; }
 
     /// <summary>Tablespace links that were made.</summary>
@@ -29,6 +35,8 @@ public sealed class PgRestore
         DataDirectory = result.DataDirectory,
         Bytes = result.Bytes,
         FileCount = result.FileCount,
+        ChainLength = result.ChainLength,
+        IncrementCount = result.IncrementCount,
         Duration = result.Duration,
         Tablespaces = result.Tablespaces,
         RecoverySettings = result.RecoverySettings,

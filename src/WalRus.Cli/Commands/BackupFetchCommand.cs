@@ -28,9 +28,9 @@ internal static class BackupFetchCommand
             new("mask", "only files that match this shell pattern", null, "pattern"),
             new("restore-spec", "wal-g's tablespace specification, a JSON file", null, "file"),
             new("target-user-data", "the backup with this user data", null, "json"),
-            new("restore-only", "not available yet", null, "databases"),
-            new("reverse-unpack", "no effect on a full backup"),
-            new("skip-redundant-tars", "no effect on a full backup"),
+            new("restore-only", "only these, separated by ',': database, database/table, database/schema.table", null, "list"),
+            new("reverse-unpack", "no effect: each file is always taken from the newest backup that has it"),
+            new("skip-redundant-tars", "no effect: tars with nothing that is needed are never read"),
             CommonOptions.TargetStorage,
             new("tablespace-mapping", "OID=DIRECTORY, several separated by ','", null, "map"),
             new("force", "empty a destination that holds a stopped data directory of the same cluster"),
@@ -52,12 +52,6 @@ internal static class BackupFetchCommand
 
     private static async Task<int> RunAsync(Invocation call, CancellationToken cancellationToken)
     {
-        if (call.Value("restore-only") is not null)
-        {
-            throw new WalRusException(
-                ErrorCode.InvalidArgument, "--restore-only is not available yet; nothing was done.", "wal-g works on the same archive.");
-        }
-
         var recovery = Recovery(call);
         var engine = call.OpenEngine();
         await using var close = engine.ConfigureAwait(false);
@@ -80,25 +74,26 @@ internal static class BackupFetchCommand
         }
 
         var backup = plan?.Backup ?? await engine.Backups.FindAsync(name, cancellationToken).ConfigureAwait(false);
+        var request = new BackupFetchRequest
+        {
+            Name = backup.Name,
+            Destination = call.Arguments[0],
+            Tablespaces = Tablespaces(call),
+            Force = call.Has("force"),
+            Mask = call.Value("mask"),
+            RestoreOnly = call.Value("restore-only")?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [],
+            Recovery = recovery,
+        };
         if (call.Has("dry-run"))
         {
-            PrintPlan(call, backup, plan, recovery);
+            var chain = await engine.CreateBackupFetch().PlanAsync(request, cancellationToken).ConfigureAwait(false);
+            PrintPlan(call, backup, chain, plan, recovery);
             return ExitCodes.Success;
         }
 
         using var progress = ProgressLine.OnTerminal(call.Log);
-        var result = await engine.CreateBackupFetch().RunAsync(
-            new BackupFetchRequest
-            {
-                Name = backup.Name,
-                Destination = call.Arguments[0],
-                Tablespaces = Tablespaces(call),
-                Force = call.Has("force"),
-                Mask = call.Value("mask"),
-                Recovery = recovery,
-                Progress = progress,
-            },
-            cancellationToken).ConfigureAwait(false);
+        var result = await engine.CreateBackupFetch()
+            .RunAsync(request with { Progress = progress }, cancellationToken).ConfigureAwait(false);
         progress?.Clear();
         if (recovery is not null && call.Value("restore-command") is null)
         {
@@ -201,12 +196,24 @@ internal static class BackupFetchCommand
                     ErrorCode.TablespaceMappingInvalid, $"'{pair}' is not OID=DIRECTORY.", "For example --tablespace-mapping 16400=/mnt/ts1."))];
     }
 
-    private static void PrintPlan(Invocation call, BackupDetail backup, RecoveryPlan? plan, RecoverySettings? recovery)
+    private static void PrintPlan(
+        Invocation call, BackupDetail backup, RestorePlan chain, RecoveryPlan? plan, RecoverySettings? recovery)
     {
         var output = call.Output;
         output.WriteLine($"backup       {backup.Name}, finished {backup.FinishTime:yyyy-MM-ddTHH:mm:ssK}");
         output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"bytes        {backup.CompressedSize} to fetch, {backup.UncompressedSize} to write"));
+            CultureInfo.InvariantCulture,
+            $"bytes        {chain.StoredBytes} to fetch, {chain.Steps.Sum(step => step.UncompressedSize)} to write"));
+        foreach (var step in chain.Steps.Count > 1 || chain.SkippedBytes > 0 ? chain.Steps : [])
+        {
+            var files = step.FileCount is { } count ? FormattableString.Invariant($"{count} files of it in ") : "";
+            var skipped = step.SkippedTarCount > 0
+                ? FormattableString.Invariant($"; {step.SkippedTarCount} tars ({step.SkippedBytes} bytes) hold nothing needed")
+                : "";
+            output.WriteLine(FormattableString.Invariant(
+                $"step         {step.Name}: {files}{step.TarCount} tars, {step.StoredBytes} bytes{skipped}"));
+        }
+
         output.WriteLine($"destination  {Path.GetFullPath(call.Arguments[0])}");
         if (plan is not null && recovery is not null)
         {

@@ -87,9 +87,10 @@ internal sealed record ChainSelection(BackupFetchPlan Plan, RestoreSelection Fil
 
         private void TakeWanted(string relative, in FilesMetadataEntry file)
         {
-            if ((file.IsSkipped || file.IsIncremented) && filter.Includes(relative))
+            if ((file.IsSkipped || file.IsIncremented) && filter.Includes(relative)
+                && !files.AddWanted(relative, file.IsIncremented))
             {
-                files.AddWanted(relative, file.IsIncremented);
+                throw Incomplete(plan.Last, $"it lists '{relative}' twice");
             }
         }
 

@@ -57,15 +57,18 @@ internal sealed class RestoreSelection : IDisposable
     /// <summary>How many of <see cref="Expected"/> are restored.</summary>
     public long Restored(int step) => Interlocked.Read(ref restored[step]);
 
-    /// <summary>Takes a line of the restored backup's list: only what it leaves to its parents is kept.</summary>
-    public void AddWanted(string relative, bool isIncremented)
+    /// <summary>Takes a line of the restored backup's list that it leaves to its parents; false for a name that came before.</summary>
+    public bool AddWanted(string relative, bool isIncremented)
     {
-        if (table is not null && table.Find(relative) is null)
+        if (table!.Find(relative) is not null)
         {
-            table.Set(relative, 0);
-            OpenCount++;
-            expected[Last] += isIncremented ? 1 : 0;
+            return false;
         }
+
+        table.Set(relative, 0);
+        OpenCount++;
+        expected[Last] += isIncremented ? 1 : 0;
+        return true;
     }
 
     /// <summary>Takes a line of a parent's list, parents newest first. True for a file that was still looked for.</summary>

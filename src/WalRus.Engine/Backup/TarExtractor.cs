@@ -128,15 +128,12 @@ internal sealed class TarExtractor(
             case MemberUse.Skipped:
                 return;
             case MemberUse.Whole when isNative:
-                throw new WalRusException(
-                    ErrorCode.ObjectCorrupt,
-                    $"'{lane.Name}' holds an increment of '{relative}', of which the backup's list knows nothing.",
-                    "Choose another backup.");
+                throw UnknownIncrement(lane, relative);
             case MemberUse.Whole when relative == ControlFile:
                 ControlFileContent = await ReadControlFileAsync(lane, cancellationToken).ConfigureAwait(false);
                 return;
             case MemberUse.Whole:
-                await WriteFileAsync(lane, destination.Layout.PathOf(relative), cancellationToken).ConfigureAwait(false);
+                await WriteFileAsync(lane, relative, cancellationToken).ConfigureAwait(false);
                 break;
             case MemberUse.Increment:
                 await WriteIncrementAsync(lane, relative, cancellationToken).ConfigureAwait(false);
@@ -174,13 +171,24 @@ internal sealed class TarExtractor(
         }
     }
 
-    private async ValueTask WriteFileAsync(Lane lane, string path, CancellationToken cancellationToken)
+    private static WalRusException UnknownIncrement(Lane lane, string relative) => new(
+        ErrorCode.ObjectCorrupt,
+        $"'{lane.Name}' holds an increment of '{relative}', of which the backup's list knows nothing.",
+        "Its files_metadata.json is damaged: choose another backup, and check the storage.");
+
+    private async ValueTask WriteFileAsync(Lane lane, string relative, CancellationToken cancellationToken)
     {
         var entry = lane.Reader.Entry;
+        var path = destination.Layout.PathOf(relative);
         using var handle = Create(path, entry.SizeBytes);
         long offset = 0;
         while (await lane.Reader.ReadContentAsync(cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece)
         {
+            if (offset == 0 && IncrementReader.IsIncrement(piece.Span) && RelationSegment.TryParse(relative, out _))
+            {
+                throw UnknownIncrement(lane, relative);
+            }
+
             Write(handle, path, piece.Span, offset);
             offset += piece.Length;
             lane.Bytes += piece.Length;

@@ -62,10 +62,10 @@ public static partial class SettingCatalog
         Boolean(SettingGroup.Backup, "WALG_USE_DATABASE_COMPOSER", "wal-g's tars by database").NotUsed();
 
     public static Setting UseReverseUnpack { get; } =
-        Boolean(SettingGroup.Backup, "WALG_USE_REVERSE_UNPACK", "wal-g's order of restoring deltas").Foreign();
+        Boolean(SettingGroup.Backup, "WALG_USE_REVERSE_UNPACK", "wal-g's order of restoring deltas; each file is always taken from the newest backup that has it").Foreign();
 
     public static Setting SkipRedundantTars { get; } =
-        Boolean(SettingGroup.Backup, "WALG_SKIP_REDUNDANT_TARS", "wal-g's order of restoring deltas").Foreign();
+        Boolean(SettingGroup.Backup, "WALG_SKIP_REDUNDANT_TARS", "wal-g's reading of needed tars only; always so").Foreign();
 
     public static Setting PgBackRestStanza { get; } =
         Text(SettingGroup.Backup, "PGBACKREST_STANZA", "pgBackRest repositories", "main").Foreign();

@@ -63,6 +63,14 @@ public sealed class IncrementReader : IDisposable
     /// <summary>The number, within the file, of the page at an index; ascending.</summary>
     public uint Block(int index) => BinaryPrimitives.ReadUInt32LittleEndian(list.AsSpan(index * sizeof(uint)));
 
+    /// <summary>
+    /// True for content that begins as an increment does. No relation's own file can: as a page's first four bytes both
+    /// magics would be the position of petabytes of WAL.
+    /// </summary>
+    public static bool IsIncrement(ReadOnlySpan<byte> content) =>
+        content.StartsWith("wi1U"u8)
+            || (content.Length >= sizeof(uint) && BinaryPrimitives.ReadUInt32LittleEndian(content) == NativeMagic);
+
     /// <summary>Takes what belongs to the header.</summary>
     /// <returns>How many bytes that is: less than all once <see cref="HasHeader"/>.</returns>
     /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectCorrupt"/>.</exception>

@@ -100,6 +100,17 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
     [ValidateNotNullOrEmpty]
     public string? RestoreSpecification { get; set; }
 
+    /// <summary>Restore only these databases, beside the system's; '*' is any text. The others keep their catalogs and no tables: drop them.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[] Database { get; set; } = [];
+
+    /// <summary>Restore only these tables, as database/table or database/schema.table, with their partitions, TOAST and indexes.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ValidatePattern("^[^/]+/.+$")]
+    public string[] Table { get; set; } = [];
+
     /// <summary>Allow a destination that holds a stopped data directory of the same cluster: it is emptied first. Nothing else ever is.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
@@ -125,9 +136,15 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
             Destination = destination,
             Tablespaces = Tablespaces(),
             Force = Force,
+            RestoreOnly = [.. Database, .. Table],
             Recovery = recovery,
         };
-        var description = Describe(choice, destination, recovery);
+        if (!TryRun(destination, pump => Engine(pump).CreateBackupFetch().PlanAsync(request, StopToken), out var chain))
+        {
+            return;
+        }
+
+        var description = Describe(choice, chain!, destination, recovery);
         if (ShouldProcess(description, description, "Restore") && TryRun(
             destination,
             pump => Engine(pump).CreateBackupFetch().RunAsync(request with { Progress = pump }, StopToken),
@@ -207,15 +224,29 @@ public sealed class RestorePgBackupCommand : WalRusCmdlet
                 new TablespaceTarget(entry.Key.ToString()!, ResolvePath(entry.Value!.ToString()!)))];
     }
 
+    /// <summary>What comes from which backup; nothing for a full one that is read whole.</summary>
+    private static void DescribeChain(StringBuilder text, RestorePlan chain, CultureInfo culture)
+    {
+        foreach (var step in chain.Steps.Count > 1 || chain.SkippedBytes > 0 ? chain.Steps : [])
+        {
+            text.Append(culture, $"Read {ByteText.Of(step.StoredBytes)} of {step.Name}")
+                .Append(step.FileCount is { } files ? string.Create(culture, $" for {files} files") : "")
+                .AppendLine(step.SkippedTarCount > 0
+                    ? string.Create(culture, $"; skip {step.SkippedTarCount} archives ({ByteText.Of(step.SkippedBytes)}) that hold nothing needed.")
+                    : ".");
+        }
+    }
+
     private string Describe(
-        (BackupDetail Backup, RecoveryPlan? Plan) choice, string destination, RecoverySettings? recovery)
+        (BackupDetail Backup, RecoveryPlan? Plan) choice, RestorePlan chain, string destination, RecoverySettings? recovery)
     {
         var (backup, plan) = choice;
         var culture = CultureInfo.CurrentCulture;
         var text = new StringBuilder();
         text.Append(culture, $"Restore {backup.Name} (finished {backup.FinishTime?.LocalDateTime:g}, ")
-            .Append(culture, $"{ByteText.Of(backup.CompressedSize)} stored, {ByteText.Of(backup.UncompressedSize)} restored) ")
+            .Append(culture, $"{ByteText.Of(chain.StoredBytes)} stored, {ByteText.Of(chain.Steps.Sum(step => step.UncompressedSize))} restored) ")
             .AppendLine(culture, $"into {destination}.");
+        DescribeChain(text, chain, culture);
         if (recovery is not null && plan is not null)
         {
             text.AppendLine(culture, $"Replay WAL from {plan.FirstSegment} to {plan.LastSegment}: {plan.SegmentCount} segments "

@@ -94,12 +94,17 @@ internal sealed class BackupFetchFixture : IDisposable
             await Store.PutAsync($"{WalGLayout.TarPartitions(Name)}/{name}", (byte[])[.. members.SelectMany(bytes => bytes), .. new byte[1024]]);
         }
 
-        var sets = (ListedTars ?? [.. Parts.Keys.Where(name => name != "pg_control.tar")]).ToDictionary(name => name, _ => new[] { "x" });
+        var sets = (ListedTars ?? [.. Parts.Keys.Where(name => name != "pg_control.tar")]).ToDictionary(name => name, MembersOf);
         var files = Files.Distinct().ToDictionary(name => name, _ => new { IsIncremented = false, IsSkipped = false, MTime = "2024-05-01T10:00:00Z" });
         await Store.PutAsync(
             WalGLayout.FilesMetadata(Name).ToString(), JsonSerializer.SerializeToUtf8Bytes(new { Files = files, TarFileSets = sets }));
         await Store.PutAsync(WalGLayout.Sentinel(Name).ToString(), Sentinel.ToJson());
     }
+
+    /// <summary>What a tar holds, or held: a test may have lost it.</summary>
+    private string[] MembersOf(string tar) => Parts.TryGetValue(tar, out var members)
+        ? [.. members.Select(member => Encoding.UTF8.GetString(member.AsSpan(0, 100)).TrimEnd('\0'))]
+        : ["x"];
 
     public async Task<BackupFetchResult> FetchAsync(BackupFetchRequest? request = null, CancellationToken? cancellationToken = null)
     {

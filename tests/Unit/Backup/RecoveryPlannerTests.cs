@@ -58,11 +58,20 @@ public sealed class RecoveryPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_delta_is_not_chosen_while_it_cannot_be_restored()
+    public async Task A_delta_is_chosen_when_its_chain_is_whole_and_else_the_next_older_backup()
     {
         await ThreeBackupsAsync();
         await BackupAsync("base_00000001000000000000000A_D_000000010000000000000009", 9.5);
+        await BackupAsync("base_00000001000000000000000B_D_00000001000000000000000A", 9.6, "base_00000001000000000000000A_D_000000010000000000000009");
+        var plan = await PlanAsync(new());
+        Assert.Equal("base_00000001000000000000000B_D_00000001000000000000000A", plan.Backup.Name.ToString());
+        Assert.Equal("00000001000000000000000B", plan.FirstSegment.ToString());
+        Assert.Equal(["000000010000000000000009", "00000001000000000000000A", "00000001000000000000000B"], plan.Chain.Select(step => step.StartSegment.ToString()));
+
+        await store.DeleteAsync([WalGLayout.Sentinel(plan.Chain[1].Name)], TestContext.Current.CancellationToken);
         Assert.Equal("base_000000010000000000000009", await BackupForAsync(new()));
+        var refused = await Assert.ThrowsAsync<WalRusException>(() => PlanAsync(new(), plan.Backup.Name.ToString()));
+        Assert.Equal(ErrorCode.BackupIncomplete, refused.Code);
     }
 
     [Fact]
@@ -211,7 +220,7 @@ public sealed class RecoveryPlannerTests : IDisposable
         await store.PutAsync("wal_005/00000002.history", "1\t0/5800000\tno recovery target specified\n"u8.ToArray());
     }
 
-    private async Task BackupAsync(string name, double hour)
+    private async Task BackupAsync(string name, double hour, string? parent = null)
     {
         var backup = BackupName.Parse(name);
         var start = backup.StartSegment.StartLsn(WalSegmentSize.Default) + 0x28;
@@ -223,7 +232,7 @@ public sealed class RecoveryPlannerTests : IDisposable
             PgVersion = 170006,
             StartTime = end,
             FinishTime = end,
-            Delta = backup.IsDelta ? new BackupDelta(default, $"base_{backup.ParentSegment}", $"base_{backup.ParentSegment}", 1) : null,
+            Delta = backup.IsDelta ? new BackupDelta(default, parent ?? $"base_{backup.ParentSegment}", $"base_{backup.ParentSegment}", 1) : null,
         };
         await store.PutAsync(WalGLayout.Sentinel(backup).ToString(), sentinel.ToJson());
     }

@@ -8,7 +8,7 @@ using WalRus.WalG;
 namespace WalRus.Tests.Golden;
 
 /// <summary>
-/// Archives that real wal-g and WAL-RUS wrote: each full backup restored, a server of its version started on it,
+/// Archives that real wal-g and WAL-RUS wrote: each backup restored, a server of its version started on it,
 /// recovered through the walrus executable, and asked. WALRUS_TEST_FULL=1 takes every archive of this machine, every
 /// point and every kind of target.
 /// </summary>
@@ -27,7 +27,7 @@ public sealed class GoldenRestoreTests
         foreach (var archive in Full ? GoldenArchive.All() : GoldenArchive.InRepository())
         {
             var golden = GoldenDescription.Read(archive);
-            foreach (var backup in golden.Backups.Where(backup => !backup.IsDelta))
+            foreach (var backup in golden.Backups)
             {
                 var points = golden.ReachableFrom(backup);
                 foreach (var kind in Full ? Kinds : [Kinds[ordinal % Kinds.Length]])
@@ -100,7 +100,7 @@ public sealed class GoldenRestoreTests
         var planner = engine.CreateRecoveryPlanner();
         foreach (var point in golden.Points)
         {
-            var reaching = golden.Backups.Where(backup => !backup.IsDelta && golden.ReachableFrom(backup).Contains(point)).ToList();
+            var reaching = golden.Backups.Where(backup => golden.ReachableFrom(backup).Contains(point)).ToList();
             foreach (var kind in reaching.Count > 0 ? Kinds : [])
             {
                 var plan = await planner.RunAsync(new RecoveryPlanRequest { Target = Target(kind, point) }, Token);
