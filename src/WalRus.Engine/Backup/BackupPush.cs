@@ -33,7 +33,7 @@ public sealed class BackupPush
             log,
             (request, warnings) => request.DataDirectory is { } folder
                 ? new DataDirectorySource(postgres, options, request, folder, warnings, log)
-                : new RemoteSource(postgres, options, request, warnings, SpoolFile.DefaultFolder))
+                : new RemoteSource(postgres, options, request, warnings, TemporaryFile.Folder()))
     {
     }
 
@@ -87,7 +87,7 @@ public sealed class BackupPush
                 var claim = draft.ToMetadata() with { ServerRun = start.ServerRun, ProcessId = Environment.ProcessId };
                 await BackupClaim.TakeAsync(archive, name, claim, log, cancellationToken).ConfigureAwait(false);
                 claimed = name;
-                using var metadata = options.WithoutFilesMetadata ? null : new FilesMetadataWriter(SpoolFile.DefaultFolder);
+                using var metadata = options.WithoutFilesMetadata ? null : new FilesMetadataWriter(TemporaryFile.Folder());
                 var tars = new BackupTars(archive, name, metadata, log);
                 await source.CopyAsync(tars, shape.Base, cancellationToken).ConfigureAwait(false);
                 var end = await source.FinishAsync(tars, cancellationToken).ConfigureAwait(false);

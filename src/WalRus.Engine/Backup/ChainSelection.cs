@@ -1,4 +1,5 @@
 using WalRus.Archiving;
+using WalRus.Streaming;
 using WalRus.WalG;
 
 namespace WalRus.Backup;
@@ -22,7 +23,7 @@ internal sealed record ChainSelection(BackupFetchPlan Plan, RestoreSelection Fil
     public static async Task<ChainSelection> MakeAsync(
         Archive archive, BackupFetchPlan plan, RestoreFilter filter, IEventLog log, CancellationToken cancellationToken)
     {
-        var files = new RestoreSelection(plan.Steps.Count, filter, SpoolFile.DefaultFolder);
+        var files = new RestoreSelection(plan.Steps.Count, filter, TemporaryFile.Folder());
         try
         {
             var reading = new Reading(archive, plan, filter, files);

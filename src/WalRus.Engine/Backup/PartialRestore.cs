@@ -58,7 +58,7 @@ internal sealed class PartialRestore(Archive archive, TarRounds rounds, IEventLo
     {
         var filter = new RestoreFilter(null, relative => choice.CatalogOf(relative) is not null);
         using var selection = await ChainSelection.MakeAsync(archive, plan, filter, log, cancellationToken).ConfigureAwait(false);
-        var folder = Path.Combine(SpoolFile.DefaultFolder, $"walrus-{Guid.NewGuid():N}.catalogs");
+        var folder = Path.Combine(TemporaryFile.Folder(), $"walrus-{Guid.NewGuid():N}.catalogs");
         using var scratch = RestoreDestination.Claim(TablespaceLayout.Create(folder, null, []), null, force: false, log);
         try
         {

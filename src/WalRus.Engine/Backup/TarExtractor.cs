@@ -275,9 +275,10 @@ internal sealed class TarExtractor(
             {
                 return File.OpenHandle(path, FileMode.Create, FileAccess.Write, FileShare.Read, FileOptions.None, room);
             }
-            catch (DirectoryNotFoundException)
+            catch (Exception missing) when (missing is DirectoryNotFoundException or FileNotFoundException)
             {
-                // Another part holds the folder's own entry.
+                // Another part holds the folder's own entry. .NET looks for the folder only after the system refused: when
+                // another lane has made it by then, it says that the file is missing.
                 MakeFolder(Path.GetDirectoryName(path)!);
                 return File.OpenHandle(path, FileMode.Create, FileAccess.Write, FileShare.Read, FileOptions.None, room);
             }

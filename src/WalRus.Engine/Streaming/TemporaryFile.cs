@@ -15,15 +15,17 @@ public static class TemporaryFile
 
     /// <summary>A new file that this account alone can read, and that is gone when closed or when the process ends.</summary>
     /// <exception cref="WalRusException">The folder is missing or not writable, or its disk is full.</exception>
-    public static FileStream Create()
+    /// <param name="folder">Null for <see cref="Folder"/>.</param>
+    /// <param name="bufferBytes">0 for none, as those who read and write at offsets want it.</param>
+    public static FileStream Create(string? folder = null, int bufferBytes = BufferBytes)
     {
-        var path = Path.Combine(Folder(), $"walrus-{Guid.NewGuid():N}.tmp");
+        var path = Path.Combine(folder ?? Folder(), $"walrus-{Guid.NewGuid():N}.tmp");
         var options = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
             Access = FileAccess.ReadWrite,
             Share = FileShare.Delete,
-            BufferSize = BufferBytes,
+            BufferSize = bufferBytes,
         };
         try
         {

@@ -39,7 +39,7 @@ internal sealed class NameTable : IDisposable
         RandomNumberGenerator.Fill(keys);
         key1 = BinaryPrimitives.ReadUInt64LittleEndian(keys);
         key2 = BinaryPrimitives.ReadUInt64LittleEndian(keys[sizeof(ulong)..]);
-        file = SpoolFile.CreateTemporary(folder);
+        file = TemporaryFile.Create(folder, bufferBytes: 0);
         RandomAccess.SetLength(file.SafeFileHandle, buckets * BucketBytes);
     }
 
@@ -154,7 +154,7 @@ internal sealed class NameTable : IDisposable
     {
         var old = file;
         var oldBuckets = buckets;
-        file = SpoolFile.CreateTemporary(folder);
+        file = TemporaryFile.Create(folder, bufferBytes: 0);
         buckets *= 4;
         using (old)
         {

@@ -29,52 +29,8 @@ internal sealed class SpoolFile : IDisposable
         length = HeaderBytes;
     }
 
-    /// <summary>
-    /// Where descriptions of files wait: for a million files some hundred megabytes, so not in a /tmp that may be memory.
-    /// </summary>
-    public static string DefaultFolder
-    {
-        get
-        {
-            const string Persistent = "/var/tmp";
-            var temporary = Path.GetTempPath();
-            return OperatingSystem.IsLinux() && temporary is "/tmp/" && Directory.Exists(Persistent) ? Persistent : temporary;
-        }
-    }
-
     /// <exception cref="WalRusException">The folder is missing or not writable, or its disk is full.</exception>
-    public static SpoolFile Create(string folder) => new(CreateTemporary(folder), folder);
-
-    /// <summary>A file of this process alone: readable by its owner only, and gone when it is closed or the process ends.</summary>
-    /// <exception cref="WalRusException">The folder is missing or not writable, or its disk is full.</exception>
-    public static FileStream CreateTemporary(string folder)
-    {
-        var path = Path.Combine(folder, $"walrus-{Guid.NewGuid():N}.spool");
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.ReadWrite,
-            Share = FileShare.Delete,
-            BufferSize = 0,
-        };
-        try
-        {
-            if (OperatingSystem.IsWindows())
-            {
-                options.Options = FileOptions.DeleteOnClose;
-                return new FileStream(path, options);
-            }
-
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            var file = new FileStream(path, options);
-            File.Delete(path);
-            return file;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw DurableFile.Translate(exception, folder);
-        }
-    }
+    public static SpoolFile Create(string folder) => new(TemporaryFile.Create(folder, bufferBytes: 0), folder);
 
     /// <summary>Appends a chunk. Thread-safe; a chain has one writer at a time.</summary>
     /// <param name="previous">The chain's last chunk, or 0 when this is its first.</param>
