@@ -176,7 +176,7 @@ internal sealed class BackupShape : IAsyncDisposable
                 files = await ParentFiles
                     .ReadAsync(
                         FilesMetadataReader.ReadFilesAsync(document, cancellationToken),
-                        SpoolFile.DefaultFolder,
+                        TemporaryFile.Folder(),
                         cancellationToken)
                     .ConfigureAwait(false);
             }

@@ -59,8 +59,8 @@ internal sealed class ParentFiles : IDisposable
         FileStream? second = null;
         try
         {
-            first = SpoolFile.CreateTemporary(folder);
-            second = SpoolFile.CreateTemporary(folder);
+            first = TemporaryFile.Create(folder, bufferBytes: 0);
+            second = TemporaryFile.Create(folder, bufferBytes: 0);
             var (starts, hasRootedNames) = await CollectAsync(files, first, buffer, cancellationToken).ConfigureAwait(false);
 
             // Two stable passes, by the prefix's low byte and then its high one, sort by the prefix.
