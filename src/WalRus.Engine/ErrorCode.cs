@@ -78,6 +78,8 @@ public enum ErrorCode
     PostgresConnectionLost,
     PostgresTimelineChanged,
     PostgresProtocolViolation,
+    ReplicationSlotUnusable,
+    ReplicationWalMissing,
     DataDirectoryMismatch,
     DataDirectoryInvalid,
 

@@ -40,7 +40,7 @@ public static class ErrorCodes
         ErrorCode.DeadlineExceeded => "OperationTimeout",
         ErrorCode.Cancelled => "OperationStopped",
         ErrorCode.StoreThrottled => "LimitsExceeded",
-        ErrorCode.DiskFull or ErrorCode.RecoveryWalMissing or ErrorCode.RecoveryTargetUnreachable
+        ErrorCode.DiskFull or ErrorCode.RecoveryWalMissing or ErrorCode.ReplicationWalMissing or ErrorCode.RecoveryTargetUnreachable
             or ErrorCode.ChangedBlocksUnknown
             => "ResourceUnavailable",
         ErrorCode.ObjectCorrupt or ErrorCode.CodecUnknown or ErrorCode.WalSegmentInvalid or ErrorCode.BackupUnreadable
@@ -49,7 +49,8 @@ public static class ErrorCodes
         ErrorCode.BackupAmbiguous => "InvalidArgument",
         ErrorCode.DrillFailed => "InvalidResult",
         ErrorCode.DataDirectoryMismatch or ErrorCode.PostgresTimelineChanged or ErrorCode.BackupPermanent
-            or ErrorCode.BackupNeeded or ErrorCode.BackupParentUnusable or ErrorCode.ArchiveChanged => "InvalidOperation",
+            or ErrorCode.BackupNeeded or ErrorCode.BackupParentUnusable or ErrorCode.ArchiveChanged
+            or ErrorCode.ReplicationSlotUnusable => "InvalidOperation",
         ErrorCode.DaemonProtocolViolation or ErrorCode.PostgresProtocolViolation => "ProtocolError",
         ErrorCode.DaemonRefused or ErrorCode.BackupPartFailed or ErrorCode.PostgresQueryFailed or ErrorCode.StoreFailed
             or ErrorCode.StoreClockSkewed or ErrorCode.FileFailed => "OperationStopped",

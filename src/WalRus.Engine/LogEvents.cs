@@ -62,6 +62,50 @@ public static class LogEvents
     public static void WalDeltaStored(this IEventLog log, string name) =>
         Write(log, EventLevel.Info, nameof(WalDeltaStored), $"Stored {name}");
 
+    // Wal: receive
+    public static void ReceiveStarted(this IEventLog log, string server, string point, string slot) =>
+        Write(log, EventLevel.Info, nameof(ReceiveStarted), $"Receiving WAL of {server} from {point}, slot {slot}");
+
+    public static void ReceiveSlotCreated(this IEventLog log, string slot, bool wasThere) =>
+        Write(log, wasThere ? EventLevel.Warning : EventLevel.Info, nameof(ReceiveSlotCreated),
+            $"Created the replication slot {slot}{(wasThere ? ", which this server does not have any more" : "")}");
+
+    public static void ReceiveWaiting(this IEventLog log, TimeSpan wait, string reason) =>
+        Write(log, EventLevel.Warning, nameof(ReceiveWaiting), $"{reason.TrimEnd('.')}; receiving goes on in {wait.TotalSeconds:0.0} s");
+
+    public static void ReceiveStoreWaiting(this IEventLog log, string name, TimeSpan wait, string reason) =>
+        Write(log, EventLevel.Warning, nameof(ReceiveStoreWaiting),
+            $"Storing {name} failed: {reason}; it is kept here and tried again in {wait.TotalSeconds:0} s");
+
+    public static void ReceivePaused(this IEventLog log, int segments) =>
+        Write(log, EventLevel.Warning, nameof(ReceivePaused),
+            $"{segments} finished segments wait for the store: receiving pauses, and the server keeps its WAL, until one is stored");
+
+    public static void ReceiveGoesOn(this IEventLog log) =>
+        Write(log, EventLevel.Info, nameof(ReceiveGoesOn), $"A segment was stored: receiving goes on");
+
+    public static void ReceiveTimelineEnded(this IEventLog log, string from, string to, string position) =>
+        Write(log, EventLevel.Info, nameof(ReceiveTimelineEnded), $"The server has left timeline {from} for {to} at {position}");
+
+    public static void ReceiveHistoryMissing(this IEventLog log, string name) =>
+        Write(log, EventLevel.Warning, nameof(ReceiveHistoryMissing), $"The server does not have {name}: it is not archived");
+
+    public static void ReceiveLaterTimeline(this IEventLog log, string timeline, string later) =>
+        Write(log, EventLevel.Warning, nameof(ReceiveLaterTimeline),
+            $"The server is on timeline {timeline}, and the archive knows timeline {later}: make sure that this is the present primary");
+
+    public static void ReceiveGapSkipped(this IEventLog log, string from, string to) =>
+        Write(log, EventLevel.Warning, nameof(ReceiveGapSkipped),
+            $"As asked, WAL from {from} to {to} is not received: no backup before it can be recovered past it");
+
+    public static void ReceiveDrainCut(this IEventLog log, int waiting, TimeSpan limit) =>
+        Write(log, EventLevel.Warning, nameof(ReceiveDrainCut),
+            $"{waiting} files were not stored within {limit.TotalSeconds:0} s; they stay in the folder for the next start");
+
+    public static void ReceiveStands(this IEventLog log, string received, string durable, string server, int waiting) =>
+        Write(log, EventLevel.Info, nameof(ReceiveStands),
+            $"Received to {received}, durable to {durable}, the server is at {server}; {waiting} files wait for the store");
+
     // Daemon
     public static void DaemonStarted(this IEventLog log, string socket, string archive, int lanes) =>
         Write(log, EventLevel.Info, nameof(DaemonStarted), $"Daemon listens on {socket} and archives to {archive} over {lanes} lanes");

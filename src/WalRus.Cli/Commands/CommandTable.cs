@@ -8,7 +8,7 @@ internal static class CommandTable
     /// <summary>wal-g's commands that WalRus does not have: named, so that a script is told and nothing is silently left out.</summary>
     private static readonly string[] MissingNames =
     [
-        "wal-receive", "catchup-push", "catchup-fetch",
+        "catchup-push", "catchup-fetch",
         "catchup-list", "catchup-send", "catchup-receive", "pgbackrest", "completion",
     ];
 
@@ -17,6 +17,7 @@ internal static class CommandTable
         WalPushCommand.Definition,
         WalFetchCommand.Definition,
         WalPrefetchCommand.Definition,
+        WalReceiveCommand.Definition,
         BackupPushCommand.Definition,
         BackupFetchCommand.Definition,
         BackupListCommand.Definition,

@@ -14,6 +14,9 @@ namespace WalRus.Configuration;
 /// operation never stops archiving.</summary>
 internal static class OperationOptions
 {
+    private static readonly System.Buffers.SearchValues<char> SlotNameChars =
+        System.Buffers.SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
+
     public static WalPushOptions WalPush(WalRusSettings settings) => new()
     {
         PreventOverwrite = settings.Boolean(SettingCatalog.PreventWalOverwrite),
@@ -46,6 +49,36 @@ internal static class OperationOptions
         SegmentSize = SegmentSize(settings),
         Deadline = settings.Duration(SettingCatalog.WalFetchTimeout),
     };
+
+    public static WalReceiveOptions WalReceive(WalRusSettings settings)
+    {
+        var slot = settings.Text(SettingCatalog.SlotName)!;
+        if (slot.Length > 63 || slot.AsSpan().IndexOfAnyExcept(SlotNameChars) >= 0)
+        {
+            throw WalRusSettings.Invalid(settings.Find(SettingCatalog.SlotName), "up to 63 letters, digits and '_'");
+        }
+
+        return new WalReceiveOptions
+        {
+            Folder = settings.Text(SettingCatalog.ReceiveFolder) ?? DefaultReceiveFolder(slot),
+            SlotName = slot,
+            Lanes = settings.Integer(SettingCatalog.UploadConcurrency),
+            WaitingSegments = settings.Integer(SettingCatalog.ReceiveWaitingSegments),
+            StatusInterval = Positive(settings, SettingCatalog.ReceiveStatusInterval),
+            DrainLimit = settings.Duration(SettingCatalog.DaemonDrainTimeout),
+            CheckSystemIdentifier = settings.Boolean(SettingCatalog.CheckSystemIdentifier),
+        };
+    }
+
+    /// <summary>~/.local/share/WalRus/wal-receive/SLOT, or below %LOCALAPPDATA%.</summary>
+    private static string DefaultReceiveFolder(string slot) =>
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify)
+            is { Length: > 0 } folder
+            ? Path.Combine(folder, "WalRus", "wal-receive", slot)
+            : throw new WalRusException(
+                ErrorCode.SettingMissing,
+                "This account has no home to keep received WAL in.",
+                "Give wal-receive a folder, or set WALRUS_RECEIVE_FOLDER.");
 
     public static LookAheadOptions LookAhead(WalRusSettings settings) => new()
     {

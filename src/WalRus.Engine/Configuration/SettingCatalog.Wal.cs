@@ -45,7 +45,18 @@ public static partial class SettingCatalog
 
     public static Setting ForceWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_FORCE_WAL_DELTA", "fail without recorded blocks").NotUsed();
 
-    public static Setting SlotName { get; } = Text(SettingGroup.Wal, "WALG_SLOTNAME", "slot of wal-receive", "walg").Foreign();
+    public static Setting SlotName { get; } =
+        Text(SettingGroup.Wal, "WALG_SLOTNAME", "physical replication slot of wal-receive", "walg").Supported();
+
+    public static Setting ReceiveFolder { get; } = FilePath(
+        SettingGroup.Wal, "WALRUS_RECEIVE_FOLDER", "where wal-receive keeps what the store does not have yet; below the account's data when not set")
+        .Supported();
+
+    public static Setting ReceiveWaitingSegments { get; } = Integer(
+        SettingGroup.Wal, "WALRUS_RECEIVE_WAITING_SEGMENTS", "finished segments that may wait there for the store", "64", 1, 100_000).Supported();
+
+    public static Setting ReceiveStatusInterval { get; } =
+        Duration(SettingGroup.Wal, "WALRUS_RECEIVE_STATUS_INTERVAL", "longest time between two reports of wal-receive to the server", "10s").Supported();
 
     public static Setting IntegrityMaxDelayedWals { get; } =
         Integer(SettingGroup.Wal, "WALG_INTEGRITY_MAX_DELAYED_WALS", "newest segments that wal-verify lets be late", "0", 0).Supported();

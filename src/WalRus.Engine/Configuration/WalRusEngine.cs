@@ -105,6 +105,17 @@ public sealed class WalRusEngine : IAsyncDisposable
     /// <inheritdoc cref="CreateWalPush"/>
     public WalPrefetch CreateWalPrefetch() => new(Archive, OperationOptions.WalFetch(Settings), Buffers, log);
 
+    /// <summary>Options of wal-receive from the settings; a face may change single ones.</summary>
+    public WalReceiveOptions WalReceiveOptions => OperationOptions.WalReceive(Settings);
+
+    /// <inheritdoc cref="CreateWalPush"/>
+    public WalReceive CreateWalReceive(WalReceiveOptions options)
+    {
+        Review(Settings, log, used => used is SettingGroup.Postgres);
+        return new WalReceive(
+            Archive, CreateWalPush(), PostgresSettings.Read(Settings, Settings.HomeFolder), options, Buffers, log);
+    }
+
     /// <inheritdoc cref="CreateWalPush"/>
     public BackupFetch CreateBackupFetch() => new(Archive, OperationOptions.BackupFetch(Settings), Buffers, log);
 

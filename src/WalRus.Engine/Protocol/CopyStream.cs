@@ -18,6 +18,9 @@ internal sealed class CopyStream(PostgresConnection connection, ReplyReader repl
     /// <summary>Bytes of the current message not read yet.</summary>
     public int Remaining => IsAtEnd ? 0 : connection.Messages.Remaining;
 
+    /// <summary>True when more has come from the server than was read.</summary>
+    public bool HasMore => connection.Messages.HasMore;
+
     /// <summary>Goes to the next message, passing over what is left of the current one.</summary>
     /// <returns>False when the copy has ended; go on with the reply then.</returns>
     /// <exception cref="WalRusException">As <see cref="ReplyReader.NextAsync"/>.</exception>

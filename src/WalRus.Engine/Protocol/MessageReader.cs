@@ -33,6 +33,9 @@ internal sealed class MessageReader(Stream source, Action onBroken)
     /// <summary>Bytes of the current body not read yet.</summary>
     public int Remaining { get; private set; }
 
+    /// <summary>True when bytes behind the current message are here already.</summary>
+    public bool HasMore => end - start > Remaining;
+
     /// <summary>Passes over what is left of the current message and reads the next one's head.</summary>
     public async ValueTask<MessageHead> NextAsync(CancellationToken cancellationToken)
     {

@@ -4,6 +4,7 @@ namespace WalRus.Protocol;
 internal static class ServerFailure
 {
     public const string UndefinedFile = "58P01";
+    public const string FeatureNotSupported = "0A000";
     public const string UndefinedObject = "42704";
     public const string DuplicateObject = "42710";
     public const string ObjectInUse = "55006";
