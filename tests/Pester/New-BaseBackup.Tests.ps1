@@ -50,7 +50,30 @@ Describe 'New-BaseBackup' -Skip:$missing {
         $made.Name | Should -Match '^base_'
     }
 
+    It 'has the server send its files when no data directory is given, and with -Remote' {
+        foreach ($remote in @{}, @{ Remote = $true }) {
+            $made = New-BaseBackup @remote -VerifyChecksum -Setting $setting -WarningAction SilentlyContinue
+            $made.Name | Should -Match '^base_[0-9A-F]{24}$'
+            $made.DataDirectory | Should -BeExactly $server.Data
+            $folder = Join-Path $archive.WALG_FILE_PREFIX 'basebackups_005' "$($made.Name)" 'tar_partitions'
+            (Get-ChildItem $folder).Name | ForEach-Object { $_ -replace '\.tar.*' } | Should -Be 'backup_manifest', 'part_001', 'pg_control'
+        }
+    }
+
+    It 'makes a remote delta of a remote backup' {
+        $deltas = $setting + @{ WALG_DELTA_MAX_STEPS = '3' }
+        $full = New-BaseBackup -Remote -Setting $deltas -WarningAction SilentlyContinue
+        $delta = New-BaseBackup -Remote -Setting $deltas -WarningAction SilentlyContinue
+        $delta.DeltaFrom | Should -Be "$($full.Name)"
+        $delta.UncompressedSize | Should -BeLessThan ($full.UncompressedSize / 4)
+    }
+
+    It 'takes either a data directory or -Remote' {
+        { New-BaseBackup $server.Data -Remote -Setting $setting } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+    }
+
     It 'changes nothing with -WhatIf' {
+        New-BaseBackup -Remote -Setting $setting -WhatIf | Should -BeNullOrEmpty
         New-BaseBackup $server.Data -Setting $setting -WhatIf | Should -BeNullOrEmpty
         Get-FileList $archive.WALG_FILE_PREFIX | Should -BeNullOrEmpty
     }
@@ -70,6 +93,18 @@ Describe 'New-BaseBackup' -Skip:$missing {
         New-BaseBackup $other -Setting $setting -ErrorAction SilentlyContinue -ErrorVariable failed
         $failed[0].FullyQualifiedErrorId | Should -Match '^DataDirectory(Invalid|Mismatch),'
         @(Get-BackupList -Setting $setting).Count | Should -Be 0
+    }
+
+    It 'stops a remote backup within a second at Ctrl+C, and lists nothing' {
+        $slow = $setting + @{ WALG_DISK_RATE_LIMIT = '1000000' }
+        $stopped = Stop-RunningPipeline { param($s) New-BaseBackup -Remote -Setting $s } $slow -Started {
+            Get-ChildItem $archive.WALG_FILE_PREFIX -Recurse -File -Force | Select-Object -First 1
+        }
+        $stopped.RanToItsEnd | Should -BeFalse -Because 'the rate limit makes it slow'
+        $stopped.Errors | Should -BeNullOrEmpty
+        $stopped.StopTime.TotalSeconds | Should -BeLessThan 1
+        Get-BackupList -Setting $setting | Should -BeNullOrEmpty
+        Wait-Sql $server 'SELECT count(*) = 0 FROM pg_stat_progress_basebackup'
     }
 
     It 'stops within a second at Ctrl+C, lists nothing, and the server is out of backup mode' {

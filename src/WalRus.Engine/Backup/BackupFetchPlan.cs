@@ -44,16 +44,16 @@ internal sealed record BackupFetchPlan(IReadOnlyList<BackupFetchStep> Steps)
                         ErrorCode.BackupIncomplete,
                         $"'{parent.Name}', which '{name}' needs, was deleted a moment ago.",
                         "Choose another backup.");
-                steps.Add(await StepAsync(archive, parent.Name, itsSentinel, isOfChain: true, log, cancellationToken).ConfigureAwait(false));
+                steps.Add(await StepAsync(archive, parent.Name, itsSentinel, isParent: true, log, cancellationToken).ConfigureAwait(false));
             }
         }
 
-        steps.Add(await StepAsync(archive, name, sentinel, sentinel.Delta is not null, log, cancellationToken).ConfigureAwait(false));
+        steps.Add(await StepAsync(archive, name, sentinel, isParent: false, log, cancellationToken).ConfigureAwait(false));
         return new BackupFetchPlan(steps);
     }
 
     private static async Task<BackupFetchStep> StepAsync(
-        Archive archive, BackupName name, BackupSentinel sentinel, bool isOfChain, IEventLog log, CancellationToken cancellationToken)
+        Archive archive, BackupName name, BackupSentinel sentinel, bool isParent, IEventLog log, CancellationToken cancellationToken)
     {
         var data = new List<StoredTar>();
         var last = new List<StoredTar>();
@@ -68,8 +68,8 @@ internal sealed record BackupFetchPlan(IReadOnlyList<BackupFetchStep> Steps)
                 continue;
             }
 
-            // PostgreSQL's manifest describes the files of one backup; a chain makes others of them.
-            if (isOfChain && tar == WalGLayout.ManifestTar)
+            // A manifest describes what a restore of its own backup makes.
+            if (isParent && tar == WalGLayout.ManifestTar)
             {
                 continue;
             }

@@ -33,7 +33,7 @@ public sealed class BackupPush
             log,
             (request, warnings) => request.DataDirectory is { } folder
                 ? new DataDirectorySource(postgres, options, request, folder, warnings, log)
-                : new RemoteSource(postgres, options, request, warnings, TemporaryFile.Folder()))
+                : new RemoteSource(archive, postgres, options, request, warnings))
     {
     }
 
@@ -76,7 +76,7 @@ public sealed class BackupPush
             var source = openSource(request, warnings);
             await using (source.ConfigureAwait(false))
             {
-                var start = await source.StartAsync(cancellationToken).ConfigureAwait(false);
+                var start = await source.StartAsync(shape, cancellationToken).ConfigureAwait(false);
                 var name = await shape.BeginAsync(start, log, cancellationToken).ConfigureAwait(false);
                 var draft = Draft(request, start, startTime) with
                 {

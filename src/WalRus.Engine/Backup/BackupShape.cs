@@ -87,6 +87,12 @@ internal sealed class BackupShape : IAsyncDisposable
                 return BackupName.Delta(start.Segment, parent.Name);
             }
 
+            if (start.BlockSource is not null)
+            {
+                throw new WalRusException(
+                    ErrorCode.BackupParentUnusable, $"The server began a delta that cannot be one: {obstacle}.", "Make the backup again.");
+            }
+
             Plan = Plan.Fallback(obstacle);
         }
 
@@ -129,6 +135,15 @@ internal sealed class BackupShape : IAsyncDisposable
         {
             Plan = Plan.Fallback(obstacle);
         }
+    }
+
+    /// <summary>Whether the plan's parent would do for a backup that began now; decides nothing.</summary>
+    /// <param name="start">With a position that no parent is ahead of.</param>
+    /// <returns>Null when it would, else why not.</returns>
+    public async Task<string?> FindObstacleAsync(BackupSourceStart start, CancellationToken cancellationToken)
+    {
+        start = start with { Timelines = await TimelinesAsync(start, cancellationToken).ConfigureAwait(false) };
+        return await FindObstacleAsync(Plan.Parent!, start, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes every backup below a permanent delta permanent, the full one first: as wal-g, in metadata.json.</summary>
@@ -244,7 +259,9 @@ internal sealed class BackupShape : IAsyncDisposable
             FileBlocks = start.FileBlocks,
             DataDirectory = start.IsLocal ? start.DataDirectory : null,
         };
-        var source = await OpenSourceAsync(range, cancellationToken).ConfigureAwait(false);
+        sourceFallback = start.BlockSourceFallback;
+        var source = start.BlockSource is { } name
+            ? new ServerBlocks(name) : await OpenSourceAsync(range, cancellationToken).ConfigureAwait(false);
         var databases = start.IsLocal
             ? new DatabaseAges(start.DataDirectory, files!, WalGTime.FromDateTimeOffset(parent.StartTime ?? DateTimeOffset.MinValue))
             : null;

@@ -55,7 +55,7 @@ internal sealed class DataDirectorySource : IBackupSource
 
     private ServerBackupMode Mode => mode ?? throw new InvalidOperationException("The backup was not started.");
 
-    public async Task<BackupSourceStart> StartAsync(CancellationToken cancellationToken)
+    public async Task<BackupSourceStart> StartAsync(BackupShape shape, CancellationToken cancellationToken)
     {
         progress.Step("Starting the backup");
         var session = await PostgresSession.OpenAsync(postgres, null, cancellationToken).ConfigureAwait(false);

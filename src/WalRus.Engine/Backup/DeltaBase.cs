@@ -52,6 +52,9 @@ internal sealed class DeltaBase : IAsyncDisposable
         ? null
         : seconds == file.Facts.ModifiedUnixSeconds && nanoseconds == file.Facts.ModifiedNanoseconds && nanoseconds != 0;
 
+    /// <summary>The time the parent recorded for a file, in whole seconds; false when the parent does not list it.</summary>
+    public bool TryFindInParent(string name, out long seconds) => files.TryFind(name, out seconds, out _);
+
     /// <summary>True when the parent's files of this database cannot be the ones that are there now.</summary>
     public bool IsReplaced(uint database) => databases?.IsReplaced(database) ?? false;
 

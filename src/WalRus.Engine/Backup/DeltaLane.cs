@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using WalRus.Delta;
 using WalRus.Postgres;
 using WalRus.Streaming.Tar;
@@ -125,7 +124,7 @@ internal sealed class DeltaLane
         TarWriter tar, IDataFile file, PageVerification.FileVerification? verification, CancellationToken cancellationToken)
     {
         var count = changed.Count;
-        await WriteHeaderAsync(tar, count, cancellationToken).ConfigureAwait(false);
+        await IncrementHeader.WriteAsync(tar, delta.Format, fileBytes, changed, cancellationToken).ConfigureAwait(false);
         for (var block = changed.Next(0); block >= 0;)
         {
             var room = await tar.GetContentAsync(PageBytes, cancellationToken).ConfigureAwait(false);
@@ -200,32 +199,6 @@ internal sealed class DeltaLane
         }
 
         return run;
-    }
-
-    private async ValueTask WriteHeaderAsync(TarWriter tar, int count, CancellationToken cancellationToken)
-    {
-        var start = await tar.GetContentAsync(IncrementLayout.LongestStartBytes, cancellationToken).ConfigureAwait(false);
-        tar.Advance(IncrementLayout.WriteStart(start.Span, delta.Format, fileBytes, count));
-        for (var block = changed.Next(0); block >= 0;)
-        {
-            var room = await tar.GetContentAsync(sizeof(uint), cancellationToken).ConfigureAwait(false);
-            var used = 0;
-            for (; block >= 0 && used + sizeof(uint) <= room.Length; used += sizeof(uint))
-            {
-                BinaryPrimitives.WriteInt32LittleEndian(room.Span[used..], block);
-                block = changed.Next(block + 1);
-            }
-
-            tar.Advance(used);
-        }
-
-        var padding = IncrementLayout.PaddingBytes(delta.Format, count);
-        if (padding > 0)
-        {
-            var zeros = await tar.GetContentAsync(padding, cancellationToken).ConfigureAwait(false);
-            zeros.Span[..padding].Clear();
-            tar.Advance(padding);
-        }
     }
 
     private ValueTask PayAsync(int bytes, CancellationToken cancellationToken) =>

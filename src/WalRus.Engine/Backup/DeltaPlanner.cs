@@ -43,14 +43,6 @@ internal sealed class DeltaPlanner(Archive archive, BackupPushOptions options, I
                 : new BackupPushPlan(null, 0, "a backup without files_metadata.json cannot be a delta", Delta.MaxSteps > 0);
         }
 
-        if (request.DataDirectory is null && Delta.MaxSteps > 0)
-        {
-            const string Remote = "a remote backup cannot be a delta yet";
-            return isNamed
-                ? throw new WalRusException(ErrorCode.InvalidArgument, $"No delta can be made: {Remote}.", "Give the data directory.")
-                : Fallback(Remote);
-        }
-
         return Delta.MaxSteps == 0
             ? new BackupPushPlan(null, 0, "WALG_DELTA_MAX_STEPS is 0: deltas are off", isNamed)
             : await FromCandidateAsync(request, isNamed, cancellationToken).ConfigureAwait(false);

@@ -8,7 +8,8 @@ namespace WalRus.Backup;
 internal interface IBackupSource : IAsyncDisposable
 {
     /// <summary>Checks that a backup can be made, and begins it on the server.</summary>
-    Task<BackupSourceStart> StartAsync(CancellationToken cancellationToken);
+    /// <param name="shape">What the archive says that the backup is to be.</param>
+    Task<BackupSourceStart> StartAsync(BackupShape shape, CancellationToken cancellationToken);
 
     /// <summary>Puts all data files into tars, and their descriptions into the metadata.</summary>
     /// <param name="delta">What a delta is made against; null for a full backup. Not disposed.</param>
@@ -54,6 +55,15 @@ internal sealed record BackupSourceStart(
     /// names must be of the same kind.
     /// </summary>
     public bool HasRootedNames { get; init; } = true;
+
+    /// <summary>
+    /// What finds the changed blocks when the server does that itself: only these are sent then, and the backup cannot
+    /// become a full one any more. Null when whole files come.
+    /// </summary>
+    public string? BlockSource { get; init; }
+
+    /// <summary>Why whole files come although the server was asked for changed blocks; null when that is not so.</summary>
+    public string? BlockSourceFallback { get; init; }
 }
 
 /// <summary>How a backup ended.</summary>

@@ -8,6 +8,7 @@ namespace WalRus.Backup;
 internal sealed record RemoteServer
 {
     private const string Doing = "Reading the server's settings";
+    private const int FirstWithSummaries = 170000;
 
     public required int Version { get; init; }
 
@@ -22,6 +23,21 @@ internal sealed record RemoteServer
 
     public required string ArchiveMode { get; init; }
 
+    /// <summary>Bytes of a page.</summary>
+    public required int BlockBytes { get; init; }
+
+    /// <summary>Blocks of one file of a relation.</summary>
+    public required int FileBlocks { get; init; }
+
+    /// <summary>The server writes down which blocks change (PostgreSQL 17 and later), so it can make increments.</summary>
+    public required bool SummarizesWal { get; init; }
+
+    /// <summary>As of when the session began.</summary>
+    public required TimelineId Timeline { get; init; }
+
+    /// <summary>That timeline's past; null when the server has not kept it.</summary>
+    public TimelineHistory? Timelines { get; init; }
+
     /// <exception cref="WalRusException">
     /// <see cref="ErrorCode.PostgresVersionUnsupported"/>, <see cref="ErrorCode.PostgresPrivilegeMissing"/>.
     /// </exception>
@@ -35,13 +51,21 @@ internal sealed record RemoteServer
                 "Upgrade the server, or back it up with wal-g into the same archive.");
         }
 
-        var (identifier, _) = await IdentifyAsync(connection, cancellationToken).ConfigureAwait(false);
+        var (identifier, timeline) = await IdentifyAsync(connection, cancellationToken).ConfigureAwait(false);
+        var blockBytes = await ShowSizeAsync(connection, "block_size", cancellationToken).ConfigureAwait(false);
         return new RemoteServer
         {
+            Timeline = timeline,
+            Timelines = await ReadTimelinesAsync(connection, timeline, cancellationToken).ConfigureAwait(false),
+            BlockBytes = (int)blockBytes,
+            FileBlocks = (int)(await ShowSizeAsync(connection, "segment_size", cancellationToken).ConfigureAwait(false) / blockBytes),
+            SummarizesWal = connection.ServerVersion >= FirstWithSummaries
+                && await ShowAsync(connection, "summarize_wal", cancellationToken).ConfigureAwait(false) == "on",
             Version = connection.ServerVersion,
             SystemIdentifier = identifier,
             DataDirectory = await ShowAsync(connection, "data_directory", cancellationToken).ConfigureAwait(false),
-            SegmentSize = ParseSize(await ShowAsync(connection, "wal_segment_size", cancellationToken).ConfigureAwait(false)),
+            SegmentSize = WalSegmentSize.FromBytes(
+                await ShowSizeAsync(connection, "wal_segment_size", cancellationToken).ConfigureAwait(false)),
             HasDataChecksums = await ShowAsync(connection, "data_checksums", cancellationToken).ConfigureAwait(false) == "on",
             ArchiveMode = await ShowAsync(connection, "archive_mode", cancellationToken).ConfigureAwait(false),
         };
@@ -58,6 +82,27 @@ internal sealed record RemoteServer
             && uint.TryParse(row[1], NumberStyles.None, CultureInfo.InvariantCulture, out var timeline)
             ? (identifier, new TimelineId(timeline))
             : throw connection.Violated("its identity is none");
+    }
+
+    /// <summary>A timeline's past, as the server has it; null when it has not kept it.</summary>
+    private static async Task<TimelineHistory?> ReadTimelinesAsync(
+        PostgresConnection connection, TimelineId timeline, CancellationToken cancellationToken)
+    {
+        if (timeline.Value == 1)
+        {
+            return TimelineHistory.WithoutPast(timeline);
+        }
+
+        try
+        {
+            var command = new PostgresCommand("Asking for the timeline's history", $"TIMELINE_HISTORY {timeline}");
+            var row = await connection.QueryRowAsync(command, cancellationToken).ConfigureAwait(false);
+            return TimelineHistory.Parse(timeline, row.Bytes(1) ?? []);
+        }
+        catch (ServerErrorException)
+        {
+            return null;
+        }
     }
 
     /// <summary>What this configuration means for a backup that is to be restored one day.</summary>
@@ -82,20 +127,23 @@ internal sealed record RemoteServer
             ?? throw connection.Violated($"its setting {setting} has no value");
     }
 
-    /// <summary>"16MB", "1GB".</summary>
-    private static WalSegmentSize ParseSize(string text)
+    /// <summary>"8192", "16MB", "1GB", in bytes.</summary>
+    private static async Task<long> ShowSizeAsync(
+        PostgresConnection connection, string setting, CancellationToken cancellationToken)
     {
+        var text = await ShowAsync(connection, setting, cancellationToken).ConfigureAwait(false);
         var shift = text switch
         {
+            _ when text.EndsWith("TB", StringComparison.Ordinal) => 40,
             _ when text.EndsWith("GB", StringComparison.Ordinal) => 30,
             _ when text.EndsWith("MB", StringComparison.Ordinal) => 20,
             _ when text.EndsWith("kB", StringComparison.Ordinal) => 10,
             _ => 0,
         };
-        var digits = shift > 0 ? text.AsSpan(0, text.Length - 2) : text;
-        return int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-            && number < 1 << 20 && WalSegmentSize.IsValid((long)number << shift)
-            ? WalSegmentSize.FromBytes((int)((long)number << shift))
-            : throw new WalRusException(ErrorCode.PostgresQueryFailed, $"{Doing}: wal_segment_size is '{text}'.");
+        return int.TryParse(
+            shift > 0 ? text.AsSpan(0, text.Length - 2) : text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number > 0
+            ? (long)number << shift
+            : throw connection.Violated($"its setting {setting} is '{text}'");
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using WalRus.Archiving;
 using WalRus.Postgres;
 using WalRus.Protocol;
 using WalRus.Streaming;
@@ -13,13 +14,14 @@ namespace WalRus.Backup;
 /// </summary>
 internal sealed class RemoteSource : IBackupSource
 {
-    private const string Doing = "Backing up over the replication protocol";
+    /// <summary>What finds the changed blocks when the server makes the increments.</summary>
+    public const string SummariesName = "the server's WAL summaries";
+
+    /// <summary>For errors.</summary>
+    public const string Doing = "Backing up over the replication protocol";
 
     /// <summary>The server says so when a standby becomes a primary in the middle of its backup.</summary>
     private const string NotInPrerequisiteState = "55000";
-
-    /// <summary>A checkpoint writes all of shared_buffers, at the disk's speed; the server is silent meanwhile.</summary>
-    private static readonly TimeSpan CheckpointLimit = TimeSpan.FromHours(6);
 
     /// <summary>Between two bytes of data.</summary>
     private static readonly TimeSpan SilenceLimit = TimeSpan.FromMinutes(10);
@@ -27,77 +29,72 @@ internal sealed class RemoteSource : IBackupSource
     /// <summary>The server waits for its last segment to be archived, and says so at ever longer intervals.</summary>
     private static readonly TimeSpan ArchivingSilence = TimeSpan.FromHours(24);
 
+    private readonly Archive archive;
     private readonly PostgresConnectionSettings postgres;
     private readonly BackupPushOptions options;
     private readonly BackupPushRequest request;
     private readonly BackupWarnings warnings;
-    private readonly string spoolFolder;
-    private readonly NativeBufferPool buffers = new(2 * TarPartBuilder.BufferBytes);
+    private readonly NativeBufferPool buffers = new(3 * TarPartBuilder.BufferBytes);
     private BackupProgress progress;
     private PostgresConnection? connection;
     private RemoteServer? server;
+    private RemoteBackupOpening? opening;
     private BaseBackup? backup;
+    private WalGTime parentStarted;
+    private NumberSpool? fileSizes;
+    private IRemoteIncrements? increments;
     private RemoteTarPacker? packer;
     private Deadline? finishing;
     private string lastWarning = "";
     private long receivedBytes;
 
     public RemoteSource(
+        Archive archive,
         PostgresConnectionSettings postgres,
         BackupPushOptions options,
         BackupPushRequest request,
-        BackupWarnings warnings,
-        string spoolFolder)
+        BackupWarnings warnings)
     {
+        this.archive = archive;
         this.postgres = postgres;
         this.options = options;
         this.request = request;
         this.warnings = warnings;
-        this.spoolFolder = spoolFolder;
         progress = new BackupProgress(request.Progress, null);
     }
 
     private bool Verifies => request.VerifyPageChecksums && server!.HasDataChecksums;
 
-    public async Task<BackupSourceStart> StartAsync(CancellationToken cancellationToken)
+    public async Task<BackupSourceStart> StartAsync(BackupShape shape, CancellationToken cancellationToken)
     {
         progress.Step("Starting the backup");
+        parentStarted = WalGTime.FromDateTimeOffset(shape.Plan.Parent?.StartTime ?? DateTimeOffset.MinValue);
         connection = await PostgresConnection
             .OpenAsync(postgres, SessionKind.Replication, cancellationToken).ConfigureAwait(false);
         connection.OnNotice = OnNotice;
         server = await RemoteServer.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
-        foreach (var warning in server.Warnings())
+        Warn(server);
+        opening = new RemoteBackupOpening(archive, connection, server, Asked());
+        using (var buffer = await buffers.RentAsync(TarReader.MinBufferBytes, cancellationToken).ConfigureAwait(false))
         {
-            warnings.Add(warning);
+            backup = await opening
+                .BeginAsync(shape, options.Delta.RequireSource, buffer.Memory, cancellationToken).ConfigureAwait(false);
         }
 
-        if (request.VerifyPageChecksums && !server.HasDataChecksums)
-        {
-            warnings.Add("The cluster has no data checksums: its pages cannot be verified.");
-        }
-
-        var asked = new BaseBackupOptions
-        {
-            Label = $"walrus {DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}",
-            MaxRateBytesPerSecond = options.DiskRateLimitBytesPerSecond,
-            VerifyChecksums = Verifies,
-            Progress = request.Progress is not null,
-        };
-        var command = new PostgresCommand(Doing, "") { SilenceLimit = CheckpointLimit, Grants = "ALTER ROLE <role> REPLICATION;" };
-        backup = await BaseBackup.StartAsync(connection, asked, command, cancellationToken).ConfigureAwait(false);
         connection.Messages.SilenceLimit = SilenceLimit;
         progress = new BackupProgress(request.Progress, backup.EstimatedBytes);
-        var segment = WalFileName.FromLsn(backup.Start.Timeline, backup.Start.Lsn, server.SegmentSize);
-        return new BackupSourceStart(
-            backup.Start.Lsn, segment, server.Version, server.SystemIdentifier, server.DataDirectory, ServerRun: null);
+        return Describe(server, backup.Start);
     }
 
     public async Task CopyAsync(BackupTars tars, DeltaBase? delta, CancellationToken cancellationToken)
     {
         using var reading = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
         using var writing = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
+        using var spooling = await buffers.RentAsync(TarPartBuilder.BufferBytes, cancellationToken).ConfigureAwait(false);
+        increments = delta is null ? null : Increments(delta, spooling.Memory);
         packer = new RemoteTarPacker(tars, options.TarSizeThresholdBytes, progress, reading.Memory, writing.Memory)
         {
+            Increments = increments,
             OnControlFile = () => BeginFinishing(cancellationToken),
         };
         await using (packer.ConfigureAwait(false))
@@ -119,7 +116,7 @@ internal sealed class RemoteSource : IBackupSource
 
     public async Task<BackupSourceEnd> FinishAsync(BackupTars tars, CancellationToken cancellationToken)
     {
-        using var manifest = new BackupManifestSpool(spoolFolder);
+        using var manifest = new BackupManifestSpool(TemporaryFile.Folder());
         var end = await ReceiveEndAsync(manifest, cancellationToken).ConfigureAwait(false);
         if (end.Timeline != backup!.Start.Timeline)
         {
@@ -132,7 +129,7 @@ internal sealed class RemoteSource : IBackupSource
         return new BackupSourceEnd
         {
             Lsn = end.Lsn,
-            UncompressedBytes = receivedBytes,
+            UncompressedBytes = increments is null ? receivedBytes : null,
             Tablespaces = Specification(),
             FileCount = packer.FileCount,
             CorruptBlockCount = CorruptBlocks(),
@@ -152,6 +149,8 @@ internal sealed class RemoteSource : IBackupSource
             await connection.DisposeAsync().ConfigureAwait(false);
         }
 
+        increments?.Dispose();
+        fileSizes?.Dispose();
         finishing?.Dispose();
         buffers.Dispose();
     }
@@ -164,6 +163,61 @@ internal sealed class RemoteSource : IBackupSource
 
     private static WalRusException Incomplete(string what) => new(
         ErrorCode.PostgresConnectionLost, $"{Doing}: the server's backup ended without {what}.", "Look into the server's log.");
+
+    private void Warn(RemoteServer facts)
+    {
+        foreach (var warning in facts.Warnings())
+        {
+            warnings.Add(warning);
+        }
+
+        if (request.VerifyPageChecksums && !facts.HasDataChecksums)
+        {
+            warnings.Add("The cluster has no data checksums: its pages cannot be verified.");
+        }
+    }
+
+    private BaseBackupOptions Asked() => new()
+    {
+        Label = $"walrus {DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}",
+        MaxRateBytesPerSecond = options.DiskRateLimitBytesPerSecond,
+        VerifyChecksums = Verifies,
+        Progress = request.Progress is not null,
+    };
+
+    private BackupSourceStart Describe(RemoteServer facts, WalPosition start)
+    {
+        if (opening!.Fallback is { } why)
+        {
+            warnings.Add($"The server makes no increment, so every page is looked at: {why}.");
+        }
+
+        var segment = WalFileName.FromLsn(start.Timeline, start.Lsn, facts.SegmentSize);
+        return new BackupSourceStart(
+            start.Lsn, segment, facts.Version, facts.SystemIdentifier, facts.DataDirectory, ServerRun: null)
+        {
+            Timelines = facts.Timelines?.Timeline == start.Timeline ? facts.Timelines : null,
+            SegmentSize = facts.SegmentSize,
+            PageBytes = facts.BlockBytes,
+            FileBlocks = facts.FileBlocks,
+            HasDataChecksums = facts.HasDataChecksums,
+            HasRootedNames = false,
+            BlockSource = opening.IsIncremental ? SummariesName : null,
+            BlockSourceFallback = opening.Fallback,
+        };
+    }
+
+    private IRemoteIncrements Increments(DeltaBase delta, Memory<byte> buffer)
+    {
+        if (!opening!.IsIncremental)
+        {
+            var spool = new PageSpool(TemporaryFile.Folder(), buffer);
+            return new ScannedIncrements(delta, parentStarted, server!.HasDataChecksums, spool);
+        }
+
+        fileSizes = new NumberSpool(TemporaryFile.Folder());
+        return new ServerIncrements(delta, fileSizes);
+    }
 
     private void OnNotice(ServerError notice)
     {
@@ -190,7 +244,7 @@ internal sealed class RemoteSource : IBackupSource
             throw Incomplete("its manifest");
         }
 
-        var check = new RemoteManifest(manifest);
+        var check = new RemoteManifest(manifest, increments as ServerIncrements, fileSizes);
         using (check)
         {
             await check.TakeAsync(new Received(this), cancellationToken).ConfigureAwait(false);

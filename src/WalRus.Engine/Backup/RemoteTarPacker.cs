@@ -46,6 +46,9 @@ internal sealed class RemoteTarPacker : IAsyncDisposable
     /// <summary>Its header.</summary>
     public TarEntry ControlFileEntry { get; private set; }
 
+    /// <summary>Makes a delta of what comes; null for a full backup.</summary>
+    public IRemoteIncrements? Increments { get; init; }
+
     /// <summary>Called once the control file is packed: what follows is the end of the backup.</summary>
     public Action? OnControlFile { get; init; }
 
@@ -76,22 +79,24 @@ internal sealed class RemoteTarPacker : IAsyncDisposable
 
     private async ValueTask AddAsync(TarReader reader, TarEntry entry, CancellationToken cancellationToken)
     {
-        if (tar is not null && tar.ContentBytes > 0 && tar.ContentBytes + entry.SizeBytes > thresholdBytes)
+        var increment = Increments is null || entry.Kind != TarEntryKind.File
+            ? null : await Increments.FindAsync(reader, entry, cancellationToken).ConfigureAwait(false);
+        if (increment is not null)
         {
-            await CompletePartAsync(cancellationToken).ConfigureAwait(false);
+            await AddIncrementAsync(increment, entry, cancellationToken).ConfigureAwait(false);
+            return;
         }
 
-        tar ??= await tars.OpenPartAsync(writeBuffer, isListed: false, cancellationToken).ConfigureAwait(false);
-        await tar.BeginAsync(entry, Owner, cancellationToken).ConfigureAwait(false);
+        await BeginAsync(entry, cancellationToken).ConfigureAwait(false);
         var control = entry.Name == ControlFileName ? BeginControlFile(entry) : null;
         while (await reader.ReadContentAsync(cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece)
         {
             control?.Write(piece.Span);
-            await tar.Tar.WriteContentAsync(piece, cancellationToken).ConfigureAwait(false);
+            await tar!.Tar.WriteContentAsync(piece, cancellationToken).ConfigureAwait(false);
             progress.Add(entry.Name, piece.Length);
         }
 
-        await tar.Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
+        await tar!.Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
         if (entry.Kind == TarEntryKind.File)
         {
             FileCount++;
@@ -103,6 +108,36 @@ internal sealed class RemoteTarPacker : IAsyncDisposable
             (ControlFile, ControlFileEntry) = (control.ToArray(), entry);
             OnControlFile?.Invoke();
         }
+    }
+
+    private async ValueTask AddIncrementAsync(RemoteIncrement increment, TarEntry entry, CancellationToken cancellationToken)
+    {
+        var member = entry with { Name = increment.Name, SizeBytes = increment.ContentBytes };
+        if (increment.Write is { } write)
+        {
+            await BeginAsync(member, cancellationToken).ConfigureAwait(false);
+            await write(tar!.Tar, cancellationToken).ConfigureAwait(false);
+            await tar.Tar.EndMemberAsync(cancellationToken).ConfigureAwait(false);
+            FileCount++;
+        }
+
+        progress.Add(entry.Name, entry.SizeBytes);
+        tars.Metadata?.AddFile(Describe(member) with
+        {
+            IsIncremented = increment is { IsIncrement: true, Write: not null },
+            IsSkipped = increment.Write is null,
+        });
+    }
+
+    private async ValueTask BeginAsync(TarEntry member, CancellationToken cancellationToken)
+    {
+        if (tar is not null && tar.ContentBytes > 0 && tar.ContentBytes + member.SizeBytes > thresholdBytes)
+        {
+            await CompletePartAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        tar ??= await tars.OpenPartAsync(writeBuffer, isListed: false, cancellationToken).ConfigureAwait(false);
+        await tar.BeginAsync(member, Owner, cancellationToken).ConfigureAwait(false);
     }
 
     private static MemoryStream BeginControlFile(in TarEntry entry) => entry.SizeBytes is > 0 and <= MaxControlFileBytes

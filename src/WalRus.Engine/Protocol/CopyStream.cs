@@ -1,7 +1,7 @@
 namespace WalRus.Protocol;
 
 /// <summary>
-/// COPY OUT, or COPY BOTH when it may also be written. Messages come one after the other; each is read in pieces of the
+/// COPY OUT; COPY BOTH or COPY IN when it may be written. Messages come one after the other; each is read in pieces of the
 /// reader's choice, so that none has to fit into memory. Reading and writing may happen at the same time.
 /// </summary>
 internal sealed class CopyStream(PostgresConnection connection, ReplyReader reply, bool mayWrite) : ICopyOut
@@ -71,11 +71,11 @@ internal sealed class CopyStream(PostgresConnection connection, ReplyReader repl
         }
     }
 
-    /// <summary>Sends one message of COPY BOTH.</summary>
+    /// <summary>Sends one message of COPY BOTH or COPY IN.</summary>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken) =>
         SendAsync('d', message, cancellationToken);
 
-    /// <summary>Tells the server that this side of COPY BOTH has ended.</summary>
+    /// <summary>Tells the server that this side has ended.</summary>
     public ValueTask CompleteAsync(CancellationToken cancellationToken) => SendAsync('c', default, cancellationToken);
 
     internal void End() => IsAtEnd = true;

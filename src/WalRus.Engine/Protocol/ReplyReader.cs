@@ -63,8 +63,8 @@ internal sealed class ReplyReader(PostgresConnection connection, PostgresCommand
             case (byte)'T':
                 await ReadRowsAsync(body, cancellationToken).ConfigureAwait(false);
                 return ReplyPart.Rows;
-            case (byte)'H' or (byte)'W':
-                Copy = new CopyStream(connection, this, mayWrite: head.Type == 'W');
+            case (byte)'G' or (byte)'H' or (byte)'W':
+                Copy = new CopyStream(connection, this, mayWrite: head.Type != 'H');
                 return ReplyPart.Copy;
             case (byte)'C':
                 Complete(body);
