@@ -1,6 +1,4 @@
 using WalRus.Archiving;
-using WalRus.Storage;
-using WalRus.WalG;
 
 namespace WalRus.Retention;
 
@@ -15,8 +13,6 @@ public sealed record BackupMarkResult(IReadOnlyList<BackupDetail> Marked, IReadO
 /// </summary>
 public sealed class BackupMark(Archive archive, IEventLog log)
 {
-    private const int MaxMetadataBytes = 4 << 20;
-
     private readonly BackupCatalog catalog = new(archive, log);
 
     /// <summary>
@@ -30,7 +26,7 @@ public sealed class BackupMark(Archive archive, IEventLog log)
         var toMark = chain.Where(step => !step.IsPermanent).ToList();
         foreach (var step in toMark)
         {
-            await WriteAsync(step, isPermanent: true, cancellationToken).ConfigureAwait(false);
+            await BackupPermanence.WriteAsync(archive, step.Name, isPermanent: true, cancellationToken).ConfigureAwait(false);
         }
 
         return new BackupMarkResult(toMark, [.. chain.Where(step => step.IsPermanent)]);
@@ -56,46 +52,7 @@ public sealed class BackupMark(Archive archive, IEventLog log)
             }
         }
 
-        await WriteAsync(backup, isPermanent: false, cancellationToken).ConfigureAwait(false);
+        await BackupPermanence.WriteAsync(archive, backup.Name, isPermanent: false, cancellationToken).ConfigureAwait(false);
         return new BackupMarkResult([backup], []);
     }
-
-    private async Task WriteAsync(BackupDetail backup, bool isPermanent, CancellationToken cancellationToken)
-    {
-        var key = WalGLayout.Metadata(backup.Name);
-        var document = await ReadAsync(backup, cancellationToken).ConfigureAwait(false);
-        await archive
-            .WriteDocumentAsync(key, (document with { IsPermanent = isPermanent }).ToJson(), cancellationToken)
-            .ConfigureAwait(false);
-        if (await archive.Store.HeadAsync(WalGLayout.Sentinel(backup.Name), cancellationToken).ConfigureAwait(false) is null)
-        {
-            // Deleted meanwhile: the document alone would be what is left of it.
-            await archive.Store.DeleteAsync([key], cancellationToken).ConfigureAwait(false);
-            throw Gone(backup);
-        }
-    }
-
-    /// <summary>A missing or damaged document is made anew from the sentinel.</summary>
-    private async Task<BackupMetadata> ReadAsync(BackupDetail backup, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var json = await archive
-                .ReadDocumentAsync(WalGLayout.Metadata(backup.Name), MaxMetadataBytes, cancellationToken).ConfigureAwait(false);
-            if (json is not null)
-            {
-                return BackupMetadata.Parse(json);
-            }
-        }
-        catch (WalRusException damaged) when (damaged.Code is ErrorCode.BackupUnreadable or ErrorCode.ObjectCorrupt)
-        {
-            log.BackupMetadataUnreadable(backup.Name.ToString(), damaged.Message);
-        }
-
-        var sentinel = await catalog.ReadSentinelAsync(backup.Name, cancellationToken).ConfigureAwait(false);
-        return sentinel?.ToMetadata() ?? throw Gone(backup);
-    }
-
-    private static WalRusException Gone(BackupDetail backup) =>
-        new(ErrorCode.BackupNotFound, $"Backup '{backup.Name}' was deleted meanwhile.");
 }
