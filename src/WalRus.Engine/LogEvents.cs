@@ -106,6 +106,17 @@ public static class LogEvents
         Write(log, EventLevel.Info, nameof(ReceiveStands),
             $"Received to {received}, durable to {durable}, the server is at {server}; {waiting} files wait for the store");
 
+    // Delta: maps
+    public static void ChangedBlockMapBuilt(this IEventLog log, string source, string range, string from, int blocksPerBit) =>
+        Write(log, EventLevel.Info, nameof(ChangedBlockMapBuilt),
+            $"{source}: what changed from {range} is known from {from}{(blocksPerBit == 1 ? "" : $", to {blocksPerBit} blocks")}");
+
+    public static void WalDeltaNotUsed(this IEventLog log, string name, string reason) =>
+        Write(log, EventLevel.Warning, nameof(WalDeltaNotUsed), $"{name} is not used, the WAL is read instead: {reason}");
+
+    public static void WalSummaryMissing(this IEventLog log, string from, string to, string reason) =>
+        Write(log, EventLevel.Warning, nameof(WalSummaryMissing), $"The WAL from {from} to {to} is read, since no summary tells of it: {reason}");
+
     // Daemon
     public static void DaemonStarted(this IEventLog log, string socket, string archive, int lanes) =>
         Write(log, EventLevel.Info, nameof(DaemonStarted), $"Daemon listens on {socket} and archives to {archive} over {lanes} lanes");

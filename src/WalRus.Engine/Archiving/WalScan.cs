@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using WalRus.Postgres;
-using WalRus.WalG;
 
 namespace WalRus.Archiving;
 
@@ -29,16 +28,17 @@ public sealed class WalScan(Archive archive, WalPath path)
     private const int BufferBytes = 64 << 10;
 
     private readonly Queue<WalFact> facts = new();
+    private readonly WalSegmentFeed feed = new(archive, path);
     private (Lsn Start, Lsn End) lastRecord;
 
     /// <summary>The last whole record that was read; 0/0 for none.</summary>
     public (Lsn Start, Lsn End) LastRecord => lastRecord;
 
     /// <summary>Null while nothing stopped it. Replay of this path would end there too.</summary>
-    public WalScanStop? Stop { get; private set; }
+    public WalScanStop? Stop => feed.Stop;
 
     /// <summary>How many segments were opened.</summary>
-    public long SegmentCount { get; private set; }
+    public long SegmentCount => feed.SegmentCount;
 
     /// <summary>
     /// What begins in the segments from one to another, both included. A record that begins in the last and ends in the one
@@ -54,7 +54,7 @@ public sealed class WalScan(Archive archive, WalPath path)
         {
             for (var number = first; number <= last || (number == last + 1 && reader.IsInsideRecord && Stop is null); number++)
             {
-                var source = await OpenAsync(number, cancellationToken).ConfigureAwait(false);
+                var source = await feed.OpenAsync(number, cancellationToken).ConfigureAwait(false);
                 if (source is null)
                 {
                     yield break;
@@ -62,7 +62,8 @@ public sealed class WalScan(Archive archive, WalPath path)
 
                 await using (source.ConfigureAwait(false))
                 {
-                    while (await FeedAsync(reader, source, buffer, number, cancellationToken).ConfigureAwait(false))
+                    while (reader.Position < path.Size.StartOf(number + 1)
+                        && await feed.FeedAsync(reader, source, buffer, Take, cancellationToken).ConfigureAwait(false))
                     {
                         while (facts.TryDequeue(out var fact))
                         {
@@ -96,68 +97,14 @@ public sealed class WalScan(Archive archive, WalPath path)
         }
     }
 
-    private async ValueTask<Stream?> OpenAsync(ulong number, CancellationToken cancellationToken)
+    private bool Take(in WalRecord record)
     {
-        var name = path.SegmentAt(number);
-        var found = await archive.FindAsync(WalGLayout.Wal(name.ToString()), cancellationToken).ConfigureAwait(false);
-        if (found is null)
+        lastRecord = (record.Start, record.End);
+        if (WalFactDecoder.Decode(record) is { } fact)
         {
-            Stop = new WalScanStop(number, $"{name} is not archived", IsMissing: true);
-            return null;
+            facts.Enqueue(fact);
         }
 
-        SegmentCount++;
-        return await archive.OpenReadAsync(found.Key, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Reads a piece; facts of it are in the queue. False at the segment's end, or where the WAL ends.</summary>
-    private async ValueTask<bool> FeedAsync(
-        WalRecordReader reader, Stream source, byte[] buffer, ulong number, CancellationToken cancellationToken)
-    {
-        var end = path.Size.StartOf(number + 1);
-        if (Stop is not null || reader.Position == end)
-        {
-            return false;
-        }
-
-        int count;
-        try
-        {
-            var wanted = (int)Math.Min(buffer.Length, end - reader.Position);
-            count = await source.ReadAsync(buffer.AsMemory(0, wanted), cancellationToken).ConfigureAwait(false);
-        }
-        catch (WalRusException broken) when (broken.Code == ErrorCode.ObjectCorrupt)
-        {
-            Stop = new WalScanStop(number, broken.Message, IsMissing: false);
-            return false;
-        }
-
-        if (count == 0)
-        {
-            Stop = new WalScanStop(number, $"{path.SegmentAt(number)} is shorter than {path.Size}", IsMissing: false);
-            return false;
-        }
-
-        Take(reader, buffer.AsSpan(0, count));
-        if (reader.EndReason is { } reason)
-        {
-            Stop = new WalScanStop(number, $"{path.SegmentAt(number)}: {reason}", IsMissing: false);
-        }
-
-        // What came before the end is still told.
         return true;
-    }
-
-    private void Take(WalRecordReader reader, ReadOnlySpan<byte> bytes)
-    {
-        while (reader.Read(ref bytes) == WalReadState.Record)
-        {
-            var record = reader.Record;
-            lastRecord = (record.Start, record.End);
-            if (WalFactDecoder.Decode(record) is { } fact)
-            {
-                facts.Enqueue(fact);
-            }
-        }
     }
 }
