@@ -10,21 +10,27 @@
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
         'Clear-WalRusConfiguration'
+        'Copy-PgBackup'
         'Export-PgBackupReport'
         'Find-PgRecoveryPoint'
         'Get-BackupList'
         'Get-WalDaemon'
         'Get-WalRusConfiguration'
+        'Get-WalStorageItem'
         'Measure-PgRecovery'
         'New-BaseBackup'
         'New-WalRusConfiguration'
         'Push-WalSegment'
+        'Remove-WalStorageItem'
         'Restore-PgBackup'
         'Restore-WalSegment'
+        'Save-WalStorageItem'
+        'Set-WalStorageItem'
         'Start-WalDaemon'
         'Stop-WalDaemon'
         'Test-PgBackup'
         'Test-WalRusConfiguration'
+        'Test-WalStorage'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()
@@ -38,6 +44,7 @@
         'Format/Drill.Format.ps1xml'
         'Format/Recovery.Format.ps1xml'
         'Format/Restore.Format.ps1xml'
+        'Format/Storage.Format.ps1xml'
         'Format/Wal.Format.ps1xml'
     )
     TypesToProcess       = @(
@@ -47,6 +54,7 @@
         'Types/Drill.Types.ps1xml'
         'Types/Recovery.Types.ps1xml'
         'Types/Restore.Types.ps1xml'
+        'Types/Storage.Types.ps1xml'
         'Types/Time.Types.ps1xml'
         'Types/Wal.Types.ps1xml'
     )

@@ -60,6 +60,9 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
         return engine ??= WalRusEngine.Open(LoadSettings(), log);
     }
 
+    /// <summary>Where an engine of the cmdlet's own reports.</summary>
+    internal IEventLog EngineLog => log;
+
     /// <summary>The settings in force. Secrets by name are looked up once a cmdlet, on the pipeline's thread.</summary>
     /// <exception cref="WalRusException">What is wrong with them.</exception>
     internal WalRusSettings LoadSettings() =>

@@ -3,6 +3,12 @@ BeforeDiscovery {
     . $PSScriptRoot/Common.ps1
     # Arguments for a call that would change something or wait for the store, were it let. D is a folder of the test's own.
     $calls = @{
+        'Copy-PgBackup' = { @{ Name = 'base_000000010000000000000002'; Wal = 'None'; Destination = (New-Item -ItemType Directory "$D/target").FullName } }
+        'Get-WalStorageItem' = { @{} }
+        'Remove-WalStorageItem' = { @{ Key = 'basebackups_005'; Recurse = $true } }
+        'Save-WalStorageItem' = { @{ Key = 'basebackups_005/base_000000010000000000000002_backup_stop_sentinel.json'; Destination = $D } }
+        'Set-WalStorageItem' = { @{ Path = New-WalSegment $D; Key = 'other/' } }
+        'Test-WalStorage' = { @{ ProbeSize = 1000 } }
         'Export-PgBackupReport' = { @{ Path = "$D/report.html"; HistoryPath = "$D/none.jsonl" } }
         'Find-PgRecoveryPoint' = { @{} }
         'Get-BackupList' = { @{} }

@@ -71,7 +71,7 @@ Describe 'Examples' -Skip:$noServer {
 
     It '<Command>: <Title>' -ForEach $examples {
         $to = Join-Path $TestDrive ([guid]::NewGuid().ToString('N'))
-        $null = New-Item -ItemType Directory $to
+        $null = New-Item -ItemType Directory $to, "$to/copy"
         $world = [ordered] @{
             '/var/lib/postgresql/15/main' = $server.Data
             '/var/lib/postgresql/15/restored' = "$to/restored"
@@ -88,6 +88,7 @@ Describe 'Examples' -Skip:$noServer {
             '/run/postgresql' = $server.Folder
             '2026-11-24 09:30' = $moment
             '/tmp/wal' = $to
+            '/mnt/copy' = "$to/copy"
             '000000010000000000000001' = $first
             '000000010000000000000002' = $second
             '48125' = $xid

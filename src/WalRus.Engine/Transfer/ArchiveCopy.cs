@@ -148,7 +148,7 @@ internal sealed class ArchiveCopyRun(
 
     /// <summary>JSON is never encoded; all else in an archive is.</summary>
     private ObjectRoute Route(ObjectKey key) => !request.Recode ? Plain(key)
-        : key.Name.EndsWith(".json", StringComparison.Ordinal) ? Document(key)
+        : WalGLayout.IsDocument(key) ? Document(key)
         : new RecodedRoute(source, target) { From = key, To = RecodedRoute.KeyAt(source, target, key) };
 
     private async IAsyncEnumerable<ObjectRoute> RoutesAsync(IAsyncEnumerable<WalObject> objects)
@@ -253,7 +253,7 @@ internal sealed class ArchiveCopyRun(
 
     private async ValueTask<bool> HasOriginAsync(ObjectKey there, CancellationToken cancellationToken)
     {
-        if (!request.Recode || there.Name.EndsWith(".json", StringComparison.Ordinal))
+        if (!request.Recode || WalGLayout.IsDocument(there))
         {
             return await source.Store.HeadAsync(there, cancellationToken).ConfigureAwait(false) is not null;
         }

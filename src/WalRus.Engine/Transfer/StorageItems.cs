@@ -49,6 +49,10 @@ public sealed class StorageItems(Archive archive, NativeBufferPool buffers, IEve
     public IAsyncEnumerable<ListEntry> GlobAsync(string pattern, CancellationToken cancellationToken) =>
         GlobAsync("", pattern.Trim('/').Split('/'), 0, cancellationToken);
 
+    /// <summary>An object's facts, or null.</summary>
+    public ValueTask<ObjectInfo?> FindAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        archive.Store.HeadAsync(key, cancellationToken);
+
     /// <summary>An object's facts.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectNotFound"/>.</exception>
     public async Task<ObjectInfo> GetInfoAsync(ObjectKey key, CancellationToken cancellationToken) =>
@@ -59,8 +63,13 @@ public sealed class StorageItems(Archive archive, NativeBufferPool buffers, IEve
     /// <exception cref="WalRusException"><see cref="ErrorCode.ObjectNotFound"/>; what decoding says.</exception>
     public async Task<Stream> OpenAsync(ObjectKey key, bool decrypt, bool decompress, CancellationToken cancellationToken)
     {
-        var codec = decompress ? CodecOf(key) : null;
         var raw = await archive.Store.OpenReadAsync(key, null, cancellationToken).ConfigureAwait(false);
+        if (WalGLayout.IsDocument(key))
+        {
+            return raw;
+        }
+
+        var codec = decompress ? CodecOf(key) : null;
         var decoder = decrypt ? archive : archive with { Crypter = null };
         return new NamedObjectStream(decoder.Decode(raw, codec ?? new NoneCodec()), key, decoder.Crypter is not null);
     }

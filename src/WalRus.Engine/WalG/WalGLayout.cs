@@ -43,6 +43,11 @@ public static class WalGLayout
     public static ObjectKey WithExtension(ObjectKey key, string extension) =>
         extension.Length == 0 ? key : ObjectKey.Parse($"{key}.{extension}");
 
+    /// <summary>True for a document of a backup or of WAL: these are never compressed or encrypted.</summary>
+    public static bool IsDocument(ObjectKey key) =>
+        key.Name.EndsWith(".json", StringComparison.Ordinal)
+        && key.ToString().Split('/', 2)[0] is (BackupFolder or WalFolder or CatchupFolder);
+
     /// <summary>The backup a key in <see cref="BackupFolder"/> is the sentinel of, or null when it is no sentinel.</summary>
     public static BackupName? SentinelOwner(ObjectKey key)
     {
