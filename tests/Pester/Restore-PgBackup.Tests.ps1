@@ -139,4 +139,33 @@ Describe 'Restore-PgBackup' -Skip:$missing {
         $failed[0].ErrorDetails.RecommendedAction | Should -Match "'here' \(0/"
         "$to-1" | Should -Not -Exist
     }
+
+    It 'restores a delta with its chain, shows the chain with -WhatIf, and drills it' {
+        Invoke-Sql $server 'CREATE TABLE fresh AS SELECT generate_series(1, 100) AS n' | Out-Null
+        $delta = Invoke-AsServer $server "New-BaseBackup '$($server.Data)' -Setting @{ WALG_DELTA_MAX_STEPS = '3' }"
+        $delta.Name | Should -BeLike 'base_*_D_*'
+        $last = Invoke-Sql $server 'SELECT pg_walfile_name(pg_switch_wal())'
+        Wait-Sql $server "SELECT coalesce(last_archived_wal >= '$last', false) FROM pg_stat_archiver"
+        $said = pwsh -NoProfile -Command "Import-Module '$ModulePath'; Restore-PgBackup '$to' -RestoreCommand false -WhatIf -Setting @{ WALG_FILE_PREFIX = '$($server.Archive)' }" | Out-String
+        $said | Should -Match "Restore $($delta.Name) "
+        $said | Should -Match "Read .* of base_[0-9A-F]{24} for [0-9]+ files"
+        $to | Should -Not -Exist
+        $result = Restore-PgBackup $to -RestoreCommand 'false' -Setting $setting
+        $result.Name | Should -BeExactly $delta.Name
+        $result.ChainLength | Should -Be 2
+        $result.IncrementCount | Should -BeGreaterThan 0
+        (Find-PgRecoveryPoint -Kind Backup -Setting $setting | Where-Object Name -EQ $delta.Name).Obstacle | Should -BeNullOrEmpty
+        (Measure-PgRecovery -Setting $setting).NewestBackup | Should -BeExactly $delta.Name
+        $drill = Invoke-AsServer $server "Test-PgBackup -Setting @{ WALG_FILE_PREFIX = '$($server.Archive)' } -Query 'SELECT count(*) FROM fresh'"
+        $drill.Passed | Should -BeTrue
+        "$($drill.Name)" | Should -BeExactly $delta.Name
+    }
+
+    It 'restores single tables, and refuses those that the backup does not have' {
+        $result = Restore-PgBackup $to -Table postgres/t -RestoreCommand 'false' -Setting $setting
+        $result.FileCount | Should -BeGreaterThan 100
+        Restore-PgBackup "$to-1" -Table postgres/nothing -Setting $setting -ErrorAction SilentlyContinue -ErrorVariable failed
+        $failed[0].FullyQualifiedErrorId | Should -BeLike 'InvalidArgument,*'
+        "$to-1" | Should -Not -Exist
+    }
 }

@@ -23,8 +23,12 @@ internal sealed class ArchivedCluster : IAsyncDisposable
     /// <param name="major">PostgreSQL's major version.</param>
     /// <param name="store">Settings that name another store than the folder; null for the folder.</param>
     /// <param name="more">Settings on top, such as a codec or a key.</param>
+    /// <param name="server">Lines for postgresql.conf.</param>
     public static async Task<ArchivedCluster> StartAsync(
-        int major, IReadOnlyDictionary<string, string>? store = null, IReadOnlyDictionary<string, string>? more = null)
+        int major,
+        IReadOnlyDictionary<string, string>? store = null,
+        IReadOnlyDictionary<string, string>? more = null,
+        IReadOnlyDictionary<string, string>? server = null)
     {
         var folder = new TemporaryFolder();
         Directory.CreateDirectory(folder["archive"]);
@@ -47,6 +51,7 @@ internal sealed class ArchivedCluster : IAsyncDisposable
             Major = major,
             ArchiveCommand = $"\"{WalRusProgram.Path}\" wal-push \"%p\"",
             Environment = environment,
+            Settings = server ?? new Dictionary<string, string>(),
         });
         environment["PGHOST"] = cluster.Host;
         environment["PGPORT"] = $"{cluster.Port}";
