@@ -33,12 +33,26 @@ public sealed class ArchiveDeletion(Archive archive, IEventLog log)
             };
         }
 
+        // metadata.json tells what the rest of a half-deleted backup once was, so it goes when the rest has gone.
+        var metadata = new List<PlannedObject>();
         foreach (var decision in shown)
         {
             await foreach (var item in BackupDataAsync(decision, cancellationToken).ConfigureAwait(false))
             {
-                yield return item;
+                if (item.Kind == PlannedObjectKind.BackupMetadata)
+                {
+                    metadata.Add(item);
+                }
+                else
+                {
+                    yield return item;
+                }
             }
+        }
+
+        foreach (var item in metadata)
+        {
+            yield return item;
         }
 
         await foreach (var item in CatchupsAsync(plan, cancellationToken).ConfigureAwait(false))
@@ -118,33 +132,15 @@ public sealed class ArchiveDeletion(Archive archive, IEventLog log)
     private static PlannedObject Planned(ObjectKey key, PlannedObjectKind kind, BackupDecision decision) =>
         new(key, kind, decision.Backup, 0, default, decision.Keeps, decision.Rule, decision.Why);
 
-    /// <summary>metadata.json comes last: it tells what the rest of a half-deleted backup once was.</summary>
     private async IAsyncEnumerable<PlannedObject> BackupDataAsync(
         BackupDecision decision, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var metadata = WalGLayout.Metadata(decision.Backup.Name);
-        PlannedObject? last = null;
         var request = new ListRequest { Folder = WalGLayout.BackupObjects(decision.Backup.Name), Recursive = true };
         await foreach (var entry in archive.Store.ListAsync(request, cancellationToken).ConfigureAwait(false))
         {
-            var item = Planned(entry.Key, PlannedObjectKind.BackupData, decision) with
-            {
-                SizeBytes = entry.SizeBytes,
-                LastModified = entry.LastModified,
-            };
-            if (entry.Key == metadata)
-            {
-                last = item;
-            }
-            else
-            {
-                yield return item;
-            }
-        }
-
-        if (last is { } described)
-        {
-            yield return described;
+            var kind = entry.Key == metadata ? PlannedObjectKind.BackupMetadata : PlannedObjectKind.BackupData;
+            yield return Planned(entry.Key, kind, decision) with { SizeBytes = entry.SizeBytes, LastModified = entry.LastModified };
         }
     }
 

@@ -64,7 +64,7 @@ public sealed class BackupInventory
     {
         { State: ArchivedBackupState.Complete, DeltaFrom: null } => [],
         { State: ArchivedBackupState.Complete, DeltaFrom: { } name } => byName.TryGetValue(name, out var parent) ? [parent] : [],
-        { Name.ParentSegment: { } segment } => Backups.Where(other => other.HasSentinel && other.Name.StartSegment == segment),
+        { Name.ParentSegment: { } segment } => Backups.Where(other => other.Name.StartSegment == segment),
         _ => [],
     };
 

@@ -11,6 +11,9 @@ public enum PlannedObjectKind
     /// <summary>Anything else of a backup.</summary>
     BackupData,
 
+    /// <summary>A backup's metadata.json.</summary>
+    BackupMetadata,
+
     /// <summary>An object of the WAL folder.</summary>
     Wal,
 }

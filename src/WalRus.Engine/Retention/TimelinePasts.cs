@@ -20,26 +20,6 @@ internal sealed class TimelinePasts(WalCatalog wal, IEventLog log)
         return past;
     }
 
-    /// <summary>
-    /// False only where it is known that replay from a position of one timeline never gets to the other.
-    /// </summary>
-    public async ValueTask<bool> LeadsToAsync(
-        TimelineId from, Lsn position, TimelineId timeline, CancellationToken cancellationToken)
-    {
-        if (from == timeline)
-        {
-            return true;
-        }
-
-        if (from > timeline)
-        {
-            return false;
-        }
-
-        var past = await FindAsync(timeline, cancellationToken).ConfigureAwait(false);
-        return past is null || (past.Contains(from) && past.EndOf(from) is { } end && position <= end);
-    }
-
     private async ValueTask<TimelineHistory?> ReadAsync(TimelineId timeline, CancellationToken cancellationToken)
     {
         try

@@ -5,9 +5,20 @@ internal sealed class TemporaryFolder : IDisposable
 {
     public TemporaryFolder() => FullName = Directory.CreateTempSubdirectory("walrus-test-").FullName;
 
+    private TemporaryFolder(string fullName) => FullName = fullName;
+
     public string FullName { get; }
 
     public string this[params string[] parts] => Path.Combine([FullName, .. parts]);
+
+    /// <summary>In memory where the system has that: for thousands of small files whose durability is not what is tested.</summary>
+    public static TemporaryFolder InMemory()
+    {
+        const string Memory = "/dev/shm";
+        return Directory.Exists(Memory)
+            ? new TemporaryFolder(Directory.CreateDirectory(Path.Combine(Memory, $"walrus-test-{Guid.NewGuid():N}")).FullName)
+            : new TemporaryFolder();
+    }
 
     public void Dispose()
     {
