@@ -9,18 +9,24 @@
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
+        'Clear-PgArchive'
         'Clear-WalRusConfiguration'
         'Copy-PgBackup'
         'Export-PgBackupReport'
         'Find-PgRecoveryPoint'
         'Get-BackupList'
+        'Get-PgRetentionPlan'
         'Get-WalDaemon'
         'Get-WalRusConfiguration'
         'Get-WalStorageItem'
+        'Invoke-PgRetention'
         'Measure-PgRecovery'
         'New-BaseBackup'
+        'New-PgRetentionPolicy'
         'New-WalRusConfiguration'
+        'Protect-PgBackup'
         'Push-WalSegment'
+        'Remove-PgBackup'
         'Remove-WalStorageItem'
         'Restore-PgBackup'
         'Restore-WalSegment'
@@ -31,6 +37,7 @@
         'Test-PgBackup'
         'Test-WalRusConfiguration'
         'Test-WalStorage'
+        'Unprotect-PgBackup'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()
@@ -44,6 +51,7 @@
         'Format/Drill.Format.ps1xml'
         'Format/Recovery.Format.ps1xml'
         'Format/Restore.Format.ps1xml'
+        'Format/Retention.Format.ps1xml'
         'Format/Storage.Format.ps1xml'
         'Format/Wal.Format.ps1xml'
     )
@@ -54,6 +62,7 @@
         'Types/Drill.Types.ps1xml'
         'Types/Recovery.Types.ps1xml'
         'Types/Restore.Types.ps1xml'
+        'Types/Retention.Types.ps1xml'
         'Types/Storage.Types.ps1xml'
         'Types/Time.Types.ps1xml'
         'Types/Wal.Types.ps1xml'

@@ -9,6 +9,12 @@ BeforeDiscovery {
         'Save-WalStorageItem' = { @{ Key = 'basebackups_005/base_000000010000000000000002_backup_stop_sentinel.json'; Destination = $D } }
         'Set-WalStorageItem' = { @{ Path = New-WalSegment $D; Key = 'other/' } }
         'Test-WalStorage' = { @{ ProbeSize = 1000 } }
+        'Clear-PgArchive' = { @{ Everything = $true } }
+        'Get-PgRetentionPlan' = { @{ Policy = @{ KeepLast = 1 } } }
+        'Invoke-PgRetention' = { @{ Policy = @{ KeepLast = 1 } } }
+        'Protect-PgBackup' = { @{ Name = 'base_000000010000000000000002' } }
+        'Remove-PgBackup' = { @{ Name = 'base_000000010000000000000002' } }
+        'Unprotect-PgBackup' = { @{ Name = 'base_000000010000000000000002' } }
         'Export-PgBackupReport' = { @{ Path = "$D/report.html"; HistoryPath = "$D/none.jsonl" } }
         'Find-PgRecoveryPoint' = { @{} }
         'Get-BackupList' = { @{} }
@@ -21,7 +27,7 @@ BeforeDiscovery {
         'Test-WalRusConfiguration' = { @{ Area = 'Store' } }
     }
     # These speak with no store; the daemon's have files of their own.
-    $apart = 'New-WalRusConfiguration', 'Get-WalRusConfiguration', 'Clear-WalRusConfiguration', 'Start-WalDaemon', 'Stop-WalDaemon', 'Get-WalDaemon'
+    $apart = 'New-PgRetentionPolicy', 'New-WalRusConfiguration', 'Get-WalRusConfiguration', 'Clear-WalRusConfiguration', 'Start-WalDaemon', 'Stop-WalDaemon', 'Get-WalDaemon'
     $cases = Get-Command -Module WalRus | Where-Object Name -NotIn $apart |
         ForEach-Object { @{ Command = $_.Name; Call = $calls[$_.Name]; CanTry = $_.Parameters.ContainsKey('WhatIf') } }
 }
