@@ -31,7 +31,7 @@ public abstract class DeletingCmdlet : WalRusCmdlet
 
             var dropped = spool.Plan.DroppedInOrder.Count(decision => decision.Backup.HasSentinel);
             var question = FormattableString.Invariant(
-                $"{what}: {dropped} backups, {spool.ObjectCount} objects, {ByteText.Of(spool.Bytes)}");
+                $"{what}: {Count(dropped, "backup")}, {Count(spool.ObjectCount, "object")}, {ByteText.Of(spool.Bytes)}");
             if (ShouldProcess($"Delete from the archive. {question}.", $"{question}. Delete them?", "Deleting from the archive", out var reason))
             {
                 Carry(spool, target);
@@ -45,6 +45,8 @@ public abstract class DeletingCmdlet : WalRusCmdlet
             }
         }
     }
+
+    private static string Count(long count, string what) => FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
 
     private async Task<PlanSpool> SpoolAsync(
         WalRusEngine engine, Func<WalRusEngine, DeletionPlanner, BackupInventory, Task<DeletionPlan>> plan)
