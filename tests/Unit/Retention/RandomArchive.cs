@@ -213,7 +213,9 @@ internal sealed class RandomArchive : IDisposable
         var past = histories[timeline];
         var begin = past.Switches.Count == 0 ? 3 : Size.SegmentNumber(past.Switches[^1].SwitchPoint) + 1;
         var at = random.Next(2) == 0 || number <= begin ? number : begin + (ulong)random.NextInt64((long)(number - begin));
+        var earliest = past.Switches.Count == 0 ? default : past.Switches[^1].SwitchPoint + 1ul;
         var point = Size.StartOf(at) + (ulong)random.Next(0x1000, Size.Bytes);
+        point = point < earliest ? earliest : point;
         var child = new TimelineId(histories.Keys.Max(known => known.Value) + 1);
         histories[child] = new TimelineHistory(child, [.. past.Switches, new TimelineSwitch(timeline, point, "a test")]);
         if (random.Next(8) > 0)
