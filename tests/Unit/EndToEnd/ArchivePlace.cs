@@ -67,6 +67,30 @@ internal sealed class ArchivePlace : IAsyncDisposable
         }
     }
 
+    /// <summary>Puts every file of a folder there, under its path.</summary>
+    public async Task FillAsync(string source)
+    {
+        var files = Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories);
+        await Parallel.ForEachAsync(files, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (file, cancellationToken) =>
+        {
+            var key = Path.GetRelativePath(source, file).Replace('\\', '/');
+            if (folder is not null)
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(folder[key])!);
+                File.Copy(file, folder[key], overwrite: true);
+            }
+            else
+            {
+                await S3Server.Client.PutObjectAsync(
+                    new PutObjectRequest { BucketName = bucket!.Name, Key = $"cluster/{key}", FilePath = file }, cancellationToken);
+            }
+        });
+        if (folder is not null)
+        {
+            await ArchivedCluster.GiveToServerAsync(folder.FullName);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         folder?.Dispose();

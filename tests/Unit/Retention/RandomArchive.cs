@@ -42,6 +42,9 @@ internal sealed class RandomArchive : IDisposable
 
     public Archive Archive { get; }
 
+    /// <summary>Where its objects are, as files.</summary>
+    public string Folder => folder["archive"];
+
     public DateTimeOffset Now { get; private set; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public List<ModelBackup> Backups { get; } = [];
