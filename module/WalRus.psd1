@@ -26,6 +26,7 @@
         'New-WalRusConfiguration'
         'Protect-PgBackup'
         'Push-WalSegment'
+        'Receive-WalSegment'
         'Remove-PgBackup'
         'Remove-WalStorageItem'
         'Restore-PgBackup'

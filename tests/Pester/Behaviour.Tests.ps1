@@ -21,6 +21,7 @@ BeforeDiscovery {
         'Measure-PgRecovery' = { @{} }
         'New-BaseBackup' = { @{ DataDirectory = $D } }
         'Push-WalSegment' = { @{ Path = New-WalSegment $D } }
+        'Receive-WalSegment' = { @{ DropSlot = $true } }
         'Restore-PgBackup' = { @{ Destination = "$D/new"; TargetImmediate = $true } }
         'Restore-WalSegment' = { @{ Name = '000000010000000000000001'; Destination = "$D/000000010000000000000001" } }
         'Test-PgBackup' = { @{ NoHistory = $true; WorkFolder = $D } }

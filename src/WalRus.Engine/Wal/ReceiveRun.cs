@@ -79,7 +79,7 @@ internal sealed class ReceiveRun(
         var slot = await PrepareSlotAsync(session, stop.Token).ConfigureAwait(false);
         var point = await PointAsync(request, identity, history, slot, stop.Token).ConfigureAwait(false);
         log.ReceiveStarted($"{session.Connection}", $"{point}", options.SlotName ?? "none");
-        while (true)
+        while (request.EndPosition is not { } end || point.Position < end)
         {
             RequireReached(identity, point);
             await StoreHistoryAsync(session, point.Timeline, stop.Token).ConfigureAwait(false);
