@@ -13,6 +13,8 @@ internal static class ServerFailure
     public const string ReachHint =
         "Check that the server runs, and PGHOST, PGPORT and its listen_addresses and pg_hba.conf.";
 
+    private const string LostHint = "Look into the server's log; a backup whose session is lost has to be made again.";
+
     /// <summary>A refusal to open a session.</summary>
     public static WalRusException WhileConnecting(ServerError error, string where)
     {
@@ -51,7 +53,7 @@ internal static class ServerFailure
             _ when isLost => (
                 ErrorCode.PostgresConnectionLost,
                 $"{doing}: the session with the server was lost: {error.Message}",
-                "Look into the server's log."),
+                LostHint),
             "42501" => (
                 ErrorCode.PostgresPrivilegeMissing,
                 $"{doing}: {error.FullMessage}",
@@ -66,7 +68,7 @@ internal static class ServerFailure
     public static WalRusException Lost(string doing, string reason, Exception? inner = null) => new(
         ErrorCode.PostgresConnectionLost,
         $"{doing}: the session with the server was lost: {reason}",
-        "Look into the server's log.",
+        LostHint,
         inner)
     {
         IsTransient = true,
