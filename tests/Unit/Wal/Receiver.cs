@@ -23,6 +23,8 @@ internal sealed class Receiver : IAsyncDisposable
 
     public string? Slot { get; init; } = "walg";
 
+    public bool RecordsDelta { get; init; }
+
     public int WaitingSegments { get; init; } = 64;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -41,7 +43,7 @@ internal sealed class Receiver : IAsyncDisposable
             }),
         };
         return new WalReceive(
-            store, new WalPush(store, new WalPushOptions(), archive.Buffers, log), connection,
+            store, new WalPush(store, new WalPushOptions { RecordsDelta = RecordsDelta }, archive.Buffers, log), connection,
             new WalReceiveOptions
             {
                 Folder = Folder,

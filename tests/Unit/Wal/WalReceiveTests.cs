@@ -147,6 +147,24 @@ public sealed class WalReceiveTests
     }
 
     [Fact]
+    public async Task What_received_segments_change_is_recorded_beside_them()
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new() { WalSegmentMegabytes = 1, Archiving = false });
+        await using var receiver = new Receiver { RecordsDelta = true };
+        receiver.Start(cluster.Settings());
+        await Receiver.UntilStreamingAsync(cluster);
+        await cluster.ExecuteAsync("CREATE TABLE t (n int)");
+        for (var i = 0; i < 33; i++)
+        {
+            await cluster.ExecuteAsync("INSERT INTO t VALUES (1)");
+            await cluster.ExecuteAsync("SELECT pg_switch_wal()");
+        }
+
+        await PostgresCluster.UntilAsync(
+            () => Task.FromResult(receiver.Names().Any(name => name.EndsWith("_delta", StringComparison.Ordinal))));
+    }
+
+    [Fact]
     public async Task A_slot_is_made_kept_told_from_a_logical_one_and_dropped_on_request()
     {
         await using var cluster = await PostgresCluster.StartAsync(
