@@ -13,22 +13,18 @@ public sealed class RemoteBackupFailureTests : IDisposable
 
     public void Dispose() => fixture.Dispose();
 
-    [Theory]
-    [InlineData(13)]
-    [InlineData(17)]
-    public async Task A_server_killed_in_the_middle_of_its_stream_leaves_nothing(int major)
+    [Fact]
+    public async Task A_server_killed_in_the_middle_of_its_stream_leaves_nothing()
     {
-        await using var cluster = await PostgresCluster.StartAsync(new() { Major = major });
+        await using var cluster = await PostgresCluster.StartAsync(new() { Major = 13 });
         await SlowlyAsync(cluster, () => cluster.KillAsync()).FailsAsync(ErrorCode.PostgresConnectionLost);
         Assert.Empty(await fixture.KeysAsync());
     }
 
-    [Theory]
-    [InlineData(13)]
-    [InlineData(17)]
-    public async Task A_cancelled_one_ends_at_once_here_and_on_the_server(int major)
+    [Fact]
+    public async Task A_cancelled_one_ends_at_once_here_and_on_the_server()
     {
-        await using var cluster = await PostgresCluster.StartAsync(new() { Major = major });
+        await using var cluster = await PostgresCluster.StartAsync(new() { Major = 17 });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var push = SlowlyAsync(cluster, stop.CancelAsync, stop.Token);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => push);
