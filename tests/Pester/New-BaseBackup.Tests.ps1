@@ -69,7 +69,7 @@ Describe 'New-BaseBackup' -Skip:$missing {
     }
 
     It 'takes either a data directory or -Remote' {
-        { New-BaseBackup $server.Data -Remote -Setting $setting } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+        { New-BaseBackup -DataDirectory $server.Data -Remote -Setting $setting } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
     }
 
     It 'changes nothing with -WhatIf' {

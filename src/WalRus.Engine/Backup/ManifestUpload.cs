@@ -52,7 +52,7 @@ internal sealed class ManifestUpload(Archive archive, PostgresConnection connect
             }
 
             var copy = reply.Copy!;
-            while (await tar.ReadContentAsync(cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece)
+            while (await ReadAsync(tar, copy, cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece)
             {
                 await copy.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
             }
@@ -63,6 +63,30 @@ internal sealed class ManifestUpload(Archive archive, PostgresConnection connect
             {
                 throw connection.Violated("it answers a manifest with something else");
             }
+        }
+    }
+
+    /// <summary>Where the archive's copy breaks off, the server is told: the session goes on, and makes another backup.</summary>
+    private static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(
+        TarReader tar, CopyStream copy, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await tar.ReadContentAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException)
+        {
+            await copy.FailAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await copy.NextAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (ServerErrorException)
+            {
+                // As it should be: what the archive's copy broke with is thrown instead.
+            }
+
+            throw;
         }
     }
 }

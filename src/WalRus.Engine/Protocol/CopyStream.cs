@@ -78,6 +78,9 @@ internal sealed class CopyStream(PostgresConnection connection, ReplyReader repl
     /// <summary>Tells the server that this side has ended.</summary>
     public ValueTask CompleteAsync(CancellationToken cancellationToken) => SendAsync('c', default, cancellationToken);
 
+    /// <summary>Tells the server that this side gives up; the next part of the reply is the server's error about it.</summary>
+    public ValueTask FailAsync(CancellationToken cancellationToken) => SendAsync('f', "given up\0"u8.ToArray(), cancellationToken);
+
     internal void End() => IsAtEnd = true;
 
     private async ValueTask SendAsync(char type, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)

@@ -90,6 +90,41 @@ public sealed class RemoteDeltaTests : IDisposable
         await restored.Programs.RunAsync("pg_verifybackup", ["--no-parse-wal", restored.DataDirectory]);
         await RemoteRestore.StartAsync(restored);
         Assert.Equal(1001L, await restored.ScalarAsync<long>("SELECT count(*) FROM t"));
+
+        // A manifest that breaks off while it is sent: the session survives.
+        var manifest = fixture.Folder["archive", $"basebackups_005/{result.Backup.Name}/tar_partitions/backup_manifest.tar"];
+        await File.WriteAllBytesAsync(
+            manifest, (await File.ReadAllBytesAsync(manifest, TestContext.Current.CancellationToken))[..100_000], TestContext.Current.CancellationToken);
+        result = await fixture.PushAsync(cluster, new BackupPushRequest());
+        Assert.Equal("page LSNs", result.Delta!.BlockSource);
+        Assert.Contains("backup_manifest.tar", result.Delta.BlockSourceFallback, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_increment_of_a_promoted_standby_goes_on_from_the_primarys_backup()
+    {
+        var options = new PostgresClusterOptions
+        {
+            Major = 18,
+            Settings = new Dictionary<string, string> { ["summarize_wal"] = "on" },
+        };
+        await using var primary = await PostgresCluster.StartAsync(options);
+        await primary.ExecuteAsync("CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
+        await using var standby = await primary.CreateStandbyAsync();
+        await fixture.PushAsync(primary, new BackupPushRequest());
+        await primary.ExecuteAsync("INSERT INTO t VALUES (-1)");
+        var position = await primary.ScalarAsync<string>("SELECT pg_current_wal_flush_lsn()::text");
+        await PostgresCluster.UntilAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{position}'"));
+        await standby.PromoteAsync();
+        await standby.ExecuteAsync("INSERT INTO t VALUES (-2)");
+        var delta = await fixture.PushAsync(standby, new BackupPushRequest());
+        Assert.Equal(RemoteSource.SummariesName, delta.Delta!.BlockSource);
+        Assert.Equal(2u, delta.Backup.Timeline.Value);
+        await standby.SwitchWalAsync();
+        await using var restored = await RemoteRestore.FetchAsync(fixture, delta, standby);
+        await restored.Programs.RunAsync("pg_verifybackup", ["--no-parse-wal", restored.DataDirectory]);
+        await RemoteRestore.StartAsync(restored);
+        Assert.Equal(1002L, await restored.ScalarAsync<long>("SELECT count(*) FROM t"));
     }
 
     [Fact]
