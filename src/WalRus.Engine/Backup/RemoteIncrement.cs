@@ -14,7 +14,7 @@ internal sealed record RemoteIncrement(
 }
 
 /// <summary>Makes a delta of the members that a server sends.</summary>
-internal interface IRemoteIncrements : IDisposable
+internal interface IRemoteIncrements
 {
     /// <summary>Decides on a member, reading as much of it as that takes.</summary>
     /// <param name="reader">Stands at the member's content.</param>

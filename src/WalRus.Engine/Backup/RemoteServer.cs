@@ -23,6 +23,9 @@ internal sealed record RemoteServer
 
     public required string ArchiveMode { get; init; }
 
+    /// <summary>False when archiving is on and nothing is told to do it.</summary>
+    public required bool HasArchiver { get; init; }
+
     /// <summary>Bytes of a page.</summary>
     public required int BlockBytes { get; init; }
 
@@ -67,6 +70,7 @@ internal sealed record RemoteServer
             SegmentSize = WalSegmentSize.FromBytes(
                 await ShowSizeAsync(connection, "wal_segment_size", cancellationToken).ConfigureAwait(false)),
             HasDataChecksums = await ShowAsync(connection, "data_checksums", cancellationToken).ConfigureAwait(false) == "on",
+            HasArchiver = await HasArchiverAsync(connection, cancellationToken).ConfigureAwait(false),
             ArchiveMode = await ShowAsync(connection, "archive_mode", cancellationToken).ConfigureAwait(false),
         };
     }
@@ -117,7 +121,16 @@ internal sealed record RemoteServer
         {
             yield return "archive_mode is off: the WAL this backup needs is archived only if something else does it.";
         }
+        else if (!HasArchiver)
+        {
+            yield return "archive_command is empty: a primary's backup will not end until archiving goes on.";
+        }
     }
+
+    private static async Task<bool> HasArchiverAsync(PostgresConnection connection, CancellationToken cancellationToken) =>
+        await ShowAsync(connection, "archive_command", cancellationToken).ConfigureAwait(false) != ""
+        || (connection.ServerVersion >= BaseBackupOptions.FirstWithList
+            && await ShowAsync(connection, "archive_library", cancellationToken).ConfigureAwait(false) != "");
 
     private static async Task<string> ShowAsync(
         PostgresConnection connection, string setting, CancellationToken cancellationToken)

@@ -44,7 +44,11 @@ internal sealed class RemoteSource : IBackupSource
     private NumberSpool? fileSizes;
     private IRemoteIncrements? increments;
     private RemoteTarPacker? packer;
-    private Deadline? finishing;
+
+    /// <summary>How long the server may still take to end the backup, this side's own work not counted; null for no limit.</summary>
+    private TimeSpan? patience;
+
+    private PageSpool? pages;
     private string lastWarning = "";
     private long receivedBytes;
 
@@ -95,13 +99,13 @@ internal sealed class RemoteSource : IBackupSource
         packer = new RemoteTarPacker(tars, options.TarSizeThresholdBytes, progress, reading.Memory, writing.Memory)
         {
             Increments = increments,
-            OnControlFile = () => BeginFinishing(cancellationToken),
+            OnControlFile = BeginFinishing,
         };
         await using (packer.ConfigureAwait(false))
         {
-            for (BackupPiece? piece = null; packer.ControlFile is null;)
+            while (packer.ControlFile is null)
             {
-                piece = await ReceiveAsync(token => backup!.NextAsync(token), cancellationToken).ConfigureAwait(false);
+                var piece = await ReceiveAsync(token => backup!.NextAsync(token), cancellationToken).ConfigureAwait(false);
                 if (piece is null or { IsManifest: true })
                 {
                     throw Incomplete("global/pg_control");
@@ -149,9 +153,8 @@ internal sealed class RemoteSource : IBackupSource
             await connection.DisposeAsync().ConfigureAwait(false);
         }
 
-        increments?.Dispose();
+        pages?.Dispose();
         fileSizes?.Dispose();
-        finishing?.Dispose();
         buffers.Dispose();
     }
 
@@ -211,8 +214,8 @@ internal sealed class RemoteSource : IBackupSource
     {
         if (!opening!.IsIncremental)
         {
-            var spool = new PageSpool(TemporaryFile.Folder(), buffer);
-            return new ScannedIncrements(delta, parentStarted, server!.HasDataChecksums, spool);
+            pages = new PageSpool(TemporaryFile.Folder(), buffer);
+            return new ScannedIncrements(delta, parentStarted, server!.HasDataChecksums, pages);
         }
 
         fileSizes = new NumberSpool(TemporaryFile.Folder());
@@ -229,11 +232,11 @@ internal sealed class RemoteSource : IBackupSource
     }
 
     /// <summary>All files have come: from here on the server waits for its WAL to be archived.</summary>
-    private void BeginFinishing(CancellationToken cancellationToken)
+    private void BeginFinishing()
     {
         progress.Step("Finishing the backup");
         connection!.Messages.SilenceLimit = ArchivingSilence;
-        finishing ??= new Deadline(options.StopBackupTimeout ?? Timeout.InfiniteTimeSpan, cancellationToken);
+        patience = options.StopBackupTimeout;
     }
 
     private async Task<WalPosition> ReceiveEndAsync(BackupManifestSpool manifest, CancellationToken cancellationToken)
@@ -262,26 +265,44 @@ internal sealed class RemoteSource : IBackupSource
         return end;
     }
 
-    /// <summary>Waits for something from the server, under the deadline of the end once that has begun.</summary>
+    /// <summary>Waits for something from the server, under the limit of the end once that has begun.</summary>
     private async ValueTask<T> ReceiveAsync<T>(
         Func<CancellationToken, ValueTask<T>> receive, CancellationToken cancellationToken)
     {
         try
         {
-            return await receive(finishing?.Token ?? cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (finishing is { HasPassed: true } && !cancellationToken.IsCancellationRequested)
-        {
-            throw new WalRusException(
-                ErrorCode.DeadlineExceeded,
-                $"The server did not end the backup within {options.StopBackupTimeout?.TotalSeconds:0} s: its last WAL segment is not archived.",
-                "Look into the server's log for what archive_command says, or give it longer (WALG_STOP_BACKUP_TIMEOUT).");
+            return patience is null
+                ? await receive(cancellationToken).ConfigureAwait(false)
+                : await ReceivePatientlyAsync(receive, cancellationToken).ConfigureAwait(false);
         }
         catch (ServerErrorException failure) when (failure.SqlState == NotInPrerequisiteState)
         {
             // Its message is in the server's own language: the timeline tells.
             var (_, now) = await RemoteServer.IdentifyAsync(connection!, cancellationToken).ConfigureAwait(false);
             throw now == backup!.Start.Timeline ? failure : TimelineChanged(backup.Start.Timeline, now, failure);
+        }
+    }
+
+    private async ValueTask<T> ReceivePatientlyAsync<T>(
+        Func<CancellationToken, ValueTask<T>> receive, CancellationToken cancellationToken)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        var left = patience > TimeSpan.Zero ? patience.Value : TimeSpan.Zero;
+        using var limit = new Deadline(left, cancellationToken);
+        try
+        {
+            return await receive(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (limit.HasPassed)
+        {
+            throw new WalRusException(
+                ErrorCode.DeadlineExceeded,
+                $"The server did not end the backup within {options.StopBackupTimeout!.Value.TotalSeconds:0} s: its last WAL segment is not archived.",
+                "Look into the server's log for what archive_command says, or give it longer (WALG_STOP_BACKUP_TIMEOUT).");
+        }
+        finally
+        {
+            patience -= TimeProvider.System.GetElapsedTime(began);
         }
     }
 

@@ -28,7 +28,7 @@ internal sealed class ScannedIncrements : IRemoteIncrements
 
     /// <param name="parentStarted">By the clock of who made the parent.</param>
     /// <param name="hasChecksums">The cluster's pages have checksums: a torn page is told by its own.</param>
-    /// <param name="spool">Disposed with this.</param>
+    /// <param name="spool">Not disposed.</param>
     public ScannedIncrements(DeltaBase delta, WalGTime parentStarted, bool hasChecksums, PageSpool spool)
     {
         this.delta = delta;
@@ -83,8 +83,6 @@ internal sealed class ScannedIncrements : IRemoteIncrements
             IncrementLayout.ContentBytes(delta.Format, changed.Count),
             (tar, token) => WriteAsync(tar, entry.SizeBytes, token));
     }
-
-    public void Dispose() => spool.Dispose();
 
     private async ValueTask ScanAsync(TarReader reader, uint segment, CancellationToken cancellationToken)
     {

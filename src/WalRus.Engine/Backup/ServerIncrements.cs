@@ -71,11 +71,6 @@ internal sealed class ServerIncrements : IRemoteIncrements
         return await ReadAsync(reader, entry, name, cancellationToken).ConfigureAwait(false);
     }
 
-    public void Dispose()
-    {
-        // Nothing of its own.
-    }
-
     /// <summary>Without the lines that keep PostgreSQL from starting on it.</summary>
     private static byte[] Plain(byte[] label) => Encoding.UTF8.GetBytes(string.Join('\n', Encoding.UTF8.GetString(label).Split('\n')
         .Where(line => !line.StartsWith("INCREMENTAL FROM ", StringComparison.Ordinal))));

@@ -17,7 +17,7 @@ internal sealed record BaseBackupOptions
     /// <summary>Kept in <c>backup_label</c>.</summary>
     public required string Label { get; init; }
 
-    /// <summary>Bytes a second the server sends at most; below 32 KiB and above 1 GiB a second it is not asked to heed it.</summary>
+    /// <summary>Bytes a second the server sends at most. It knows none below 32 KiB, and above 1 GiB a second it is not asked.</summary>
     public long? MaxRateBytesPerSecond { get; init; }
 
     /// <summary>The server checks each page's checksum while it reads it.</summary>
@@ -48,9 +48,9 @@ internal sealed record BaseBackupOptions
             "MANIFEST 'yes'",
             $"MANIFEST_CHECKSUMS '{(ManifestChecksums ? "CRC32C" : "NONE")}'",
         };
-        if (MaxRateBytesPerSecond / 1024 is >= LeastRate and <= GreatestRate and { } rate)
+        if (MaxRateBytesPerSecond / 1024 is <= GreatestRate and { } rate)
         {
-            options.Add(string.Create(CultureInfo.InvariantCulture, $"MAX_RATE {rate}"));
+            options.Add(string.Create(CultureInfo.InvariantCulture, $"MAX_RATE {Math.Max(rate, LeastRate)}"));
         }
 
         if (Progress)

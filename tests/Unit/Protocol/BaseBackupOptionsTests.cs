@@ -25,10 +25,14 @@ public sealed class BaseBackupOptionsTests
     public void Each_option_is_asked_for(int version, string command) => Assert.Equal(command, Full.ToCommand(version));
 
     [Theory]
-    [InlineData(32 * 1024, true)]
-    [InlineData((32 * 1024) - 1, false)]
-    [InlineData(1L << 30, true)]
-    [InlineData((1L << 30) + 1024, false)]
-    public void A_rate_the_server_would_refuse_is_not_asked_for(long rate, bool isAsked) =>
-        Assert.Equal(isAsked, (Plain with { MaxRateBytesPerSecond = rate }).ToCommand(150000).Contains("MAX_RATE", StringComparison.Ordinal));
+    [InlineData(33 * 1024, ", MAX_RATE 33,")]
+    [InlineData(1000, ", MAX_RATE 32,")]
+    [InlineData(1L << 30, ", MAX_RATE 1048576,")]
+    [InlineData((1L << 30) + 1024, null)]
+    public void A_rate_is_asked_for_within_the_servers_bounds(long rate, string? asked)
+    {
+        var command = (Plain with { MaxRateBytesPerSecond = rate }).ToCommand(150000);
+        Assert.Equal(asked is not null, command.Contains("MAX_RATE", StringComparison.Ordinal));
+        Assert.Contains(asked ?? "", command, StringComparison.Ordinal);
+    }
 }
