@@ -1,9 +1,9 @@
 using System.Text.Json;
 using WalRus.Backup;
-using WalRus.Cli.CommandLine;
-using WalRus.Cli.Terminal;
 using WalRus.Configuration;
 using WalRus.Delta;
+using WalRus.Cli.CommandLine;
+using WalRus.Cli.Terminal;
 
 namespace WalRus.Cli.Commands;
 
@@ -36,6 +36,8 @@ internal static class BackupPushCommand
             new("database-composer", "not available yet", 'b'),
             new("delta-from-name", "make a delta of this backup instead of the newest", null, "name"),
             new("delta-from-user-data", "make a delta of the backup with this user data", null, "json"),
+            new("delta-source", "learn changed blocks from the pages, the wal, or the server's summaries", null, "source"),
+            new("delta-from-wal-summaries", "the same as --delta-source summaries"),
             new("increment-format", "wi1 (wal-g's, the default) or native (PostgreSQL's; wal-g cannot read it)", null, "format"),
             CommonOptions.TargetStorage,
         ],
@@ -57,7 +59,7 @@ internal static class BackupPushCommand
         {
             StoreAllCorruptBlocks = call.Has("store-all-corrupt", SettingCatalog.StoreAllCorruptBlocks),
             WithoutFilesMetadata = call.Has("without-files-metadata", SettingCatalog.WithoutFilesMetadata),
-            Delta = Delta(call, engine.BackupPushOptions.Delta),
+            Delta = Delta(call, engine),
         };
         var result = await engine.CreateBackupPush(options).RunAsync(
             new BackupPushRequest
@@ -76,6 +78,25 @@ internal static class BackupPushCommand
     }
 
     /// <summary>The settings' options with those of the command line.</summary>
+    private static BackupDeltaOptions Delta(Invocation call, WalRusEngine engine)
+    {
+        var settings = Delta(call, engine.BackupPushOptions.Delta);
+        var source = call.Has("delta-from-wal-summaries") ? "summaries" : call.Value("delta-source");
+        return source is null or ""
+            ? settings
+            : settings with
+            {
+                OpenSource = engine.BlockSource(source switch
+                {
+                    "pages" => BlockSourceKind.Pages,
+                    "wal" => BlockSourceKind.Wal,
+                    "summaries" => BlockSourceKind.Summaries,
+                    var other => throw new WalRusException(
+                        ErrorCode.InvalidArgument, $"--delta-source {other}: there is no such source.", "Give pages, wal or summaries."),
+                }),
+            };
+    }
+
     private static BackupDeltaOptions Delta(Invocation call, BackupDeltaOptions settings) => settings with
     {
         FromName = call.Value("delta-from-name") is { Length: > 0 } name ? name : settings.FromName,

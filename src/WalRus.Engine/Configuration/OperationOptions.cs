@@ -116,6 +116,14 @@ internal static class OperationOptions
         RequireSource = settings.Boolean(SettingCatalog.ForceWalDelta),
     };
 
+    public static BlockSourceKind BlockSource(WalRusSettings settings) => settings.Text(SettingCatalog.DeltaSource) switch
+    {
+        "summaries" => BlockSourceKind.Summaries,
+        "wal" => BlockSourceKind.Wal,
+        "pages" => BlockSourceKind.Pages,
+        _ => settings.Boolean(SettingCatalog.UseWalDelta) ? BlockSourceKind.Wal : BlockSourceKind.Pages,
+    };
+
     public static BackupFetchOptions BackupFetch(WalRusSettings settings) => new()
     {
         DownloadConcurrency = settings.Integer(SettingCatalog.DownloadConcurrency),

@@ -48,6 +48,10 @@ public static partial class SettingCatalog
     public static Setting DeltaFromUserData { get; } =
         Json(SettingGroup.Backup, "WALG_DELTA_FROM_USER_DATA", "a delta's parent, by the user data kept with it").Supported();
 
+    public static Setting DeltaSource { get; } =
+        Choice(SettingGroup.Backup, "WALRUS_DELTA_SOURCE", "what a delta learns changed blocks from; wal when WALG_USE_WAL_DELTA is set, else pages",
+            null, "pages", "wal", "summaries").Supported();
+
     public static Setting IncrementFormat { get; } =
         Choice(SettingGroup.Backup, "WALRUS_INCREMENT_FORMAT", "how changed pages are written; wal-g reads wi1 only", "wi1", "wi1", "native")
             .Supported();

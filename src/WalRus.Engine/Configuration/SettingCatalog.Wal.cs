@@ -41,9 +41,11 @@ public static partial class SettingCatalog
     public static Setting UploadWalMetadata { get; } =
         Choice(SettingGroup.Wal, "WALG_UPLOAD_WAL_METADATA", "JSON beside each segment", "NOMETADATA", "NOMETADATA", "INDIVIDUAL", "BULK").NotUsed();
 
-    public static Setting UseWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_USE_WAL_DELTA", "record changed blocks beside the WAL").Supported();
+    public static Setting UseWalDelta { get; } =
+        Boolean(SettingGroup.Wal, "WALG_USE_WAL_DELTA", "record changed blocks beside the WAL, and make deltas by them").Supported();
 
-    public static Setting ForceWalDelta { get; } = Boolean(SettingGroup.Wal, "WALG_FORCE_WAL_DELTA", "fail without recorded blocks").NotUsed();
+    public static Setting ForceWalDelta { get; } =
+        Boolean(SettingGroup.Wal, "WALG_FORCE_WAL_DELTA", "a delta backup fails when its changed blocks are not known from WAL, instead of looking at every page").Supported();
 
     public static Setting SlotName { get; } =
         Text(SettingGroup.Wal, "WALG_SLOTNAME", "physical replication slot of wal-receive", "walg").Supported();

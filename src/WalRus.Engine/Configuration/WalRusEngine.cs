@@ -2,6 +2,7 @@ using WalRus.Archiving;
 using WalRus.Backup;
 using WalRus.Compression;
 using WalRus.Daemon;
+using WalRus.Delta;
 using WalRus.Drill;
 using WalRus.Encryption;
 using WalRus.Postgres;
@@ -164,7 +165,22 @@ public sealed class WalRusEngine : IAsyncDisposable
         ServerPosition.ReadAsync(PostgresSettings.Read(Settings, Settings.HomeFolder), cancellationToken);
 
     /// <summary>Options of backup-push from the settings; a face may change single ones.</summary>
-    public BackupPushOptions BackupPushOptions => OperationOptions.BackupPush(Settings);
+    public BackupPushOptions BackupPushOptions
+    {
+        get
+        {
+            var options = OperationOptions.BackupPush(Settings);
+            return options with { Delta = options.Delta with { OpenSource = BlockSource(OperationOptions.BlockSource(Settings)) } };
+        }
+    }
+
+    /// <summary>What tells a delta backup of changed blocks, on this archive.</summary>
+    public ChangedBlockSourceOpener BlockSource(BlockSourceKind kind) => kind switch
+    {
+        BlockSourceKind.Wal => WalMapSource.FromWal(Archive, log),
+        BlockSourceKind.Summaries => WalMapSource.FromSummaries(Archive, log),
+        _ => PageLsnSource.OpenAsync,
+    };
 
     /// <inheritdoc cref="CreateWalPush"/>
     public BackupPush CreateBackupPush(BackupPushOptions options)

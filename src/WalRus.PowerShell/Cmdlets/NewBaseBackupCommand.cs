@@ -51,6 +51,11 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
     [Parameter]
     public PSObject? DeltaFromUserData { get; set; }
 
+    /// <summary>What a delta learns changed blocks from: every page, the WAL, or the server's WAL summaries.</summary>
+    [Parameter]
+    [ValidateSet("Pages", "Wal", "Summaries")]
+    public string? BlockSource { get; set; }
+
     /// <summary>How changed pages are written: Wi1 is wal-g's; Native is PostgreSQL's, which wal-g cannot read.</summary>
     [Parameter]
     [ValidateSet("Wi1", "Native")]
@@ -108,6 +113,9 @@ public sealed class NewBaseBackupCommand : WalRusCmdlet
             {
                 FromName = DeltaFrom ?? options.Delta.FromName,
                 FromUserData = parentData ?? options.Delta.FromUserData,
+                OpenSource = BlockSource is null
+                    ? options.Delta.OpenSource
+                    : engine.BlockSource(Enum.Parse<Delta.BlockSourceKind>(BlockSource, ignoreCase: true)),
                 Format = IncrementFormat is null
                     ? options.Delta.Format
                     : Enum.Parse<Delta.IncrementFormat>(IncrementFormat, ignoreCase: true),
