@@ -53,7 +53,7 @@ internal sealed class Invocation(ParsedCommandLine line, WalRusSettings settings
         }
 
         var engine = WalRusEngine.Open(settings, log);
-        IdleMemory.DropStart();
+        IdleMemory.KeepLow();
         return engine;
     }
 

@@ -13,7 +13,18 @@ internal static partial class IdleMemory
 {
     private const int DontNeed = 4;
 
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+
+    private static Timer? keeping;
+
     private static readonly List<(nint Start, nint Length)> Code = [];
+
+    /// <summary>Drops what was run and is not again, now and every quarter of a second, until the process ends.</summary>
+    public static void KeepLow()
+    {
+        DropStart();
+        keeping ??= new Timer(static _ => DropCode(), null, Interval, Interval);
+    }
 
     /// <summary>Everything that can be given back; for when there is nothing to do.</summary>
     public static void GiveBack()
