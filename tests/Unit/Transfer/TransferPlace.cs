@@ -6,6 +6,7 @@ using WalRus.Storage.FileSystem;
 using WalRus.Storage.S3;
 using WalRus.Streaming;
 using WalRus.Tests.Contracts;
+using WalRus.Tests.EndToEnd;
 
 namespace WalRus.Tests.Transfer;
 
@@ -28,6 +29,10 @@ internal sealed class TransferPlace : IAsyncDisposable
     public TemporaryFolder? Folder { get; }
 
     public IObjectStore Store { get; }
+
+    /// <summary>The settings that name this place.</summary>
+    public Dictionary<string, string> Settings => bucket is null
+        ? new() { ["WALG_FILE_PREFIX"] = Folder!.FullName } : ArchivedCluster.SettingsOf(bucket);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
