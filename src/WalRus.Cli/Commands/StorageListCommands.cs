@@ -65,14 +65,16 @@ internal static class StorageListCommands
         var slash = below > 0 && engine.Archive.Store.Location.StartsWith("file:", StringComparison.Ordinal) ? "/" : "";
         string NameOf(ListEntry entry) =>
             entry.IsFolder ? $"{slash}{entry.Key.ToString()[below..]}/" : entry.Key.ToString()[below..];
-        return new ListingTable(call.Output, NameOf).WriteAsync(() => items.ListAsync(folder, call.Has("recursive"), cancellationToken));
+        var recursive = call.Has("recursive");
+        return new ListingTable(call.Output, NameOf).WriteAsync(
+            items.ListUnorderedAsync(folder, recursive, cancellationToken), items.ListAsync(folder, recursive, cancellationToken));
     }
 
     private static async Task StatAsync(Invocation call, WalRusEngine engine, CancellationToken cancellationToken)
     {
         var info = await engine.CreateStorageItems()
             .GetInfoAsync(StorageItems.KeyOf(call.Arguments[0]), cancellationToken).ConfigureAwait(false);
-        await new ListingTable(call.Output, entry => entry.Key.Name).WriteAsync(One).ConfigureAwait(false);
+        await new ListingTable(call.Output, entry => entry.Key.Name).WriteAsync(One(), One()).ConfigureAwait(false);
 
         async IAsyncEnumerable<ListEntry> One()
         {

@@ -6,7 +6,7 @@ namespace WalRus.Cli.Terminal;
 
 /// <summary>
 /// wal-g's table of a listing, to the byte: blanks after each column, and two columns without heading (version, more) that
-/// are empty here. The widths must be known before the first row, so the rows are listed twice rather than held.
+/// are empty here. The widths must be known before the first row, so the rows are listed once more rather than held.
 /// </summary>
 /// <param name="output">Where to.</param>
 /// <param name="nameOf">What a row calls its entry.</param>
@@ -14,11 +14,12 @@ internal sealed class ListingTable(TextWriter output, Func<ListEntry, string> na
 {
     private static readonly string[] Titles = ["type", "size", "last modified", "name"];
 
-    /// <param name="list">Gives the rows, each time in the same order.</param>
-    public async Task WriteAsync(Func<IAsyncEnumerable<ListEntry>> list)
+    /// <param name="measured">The rows in any order.</param>
+    /// <param name="rows">The rows in theirs.</param>
+    public async Task WriteAsync(IAsyncEnumerable<ListEntry> measured, IAsyncEnumerable<ListEntry> rows)
     {
         var widths = new[] { Titles[0].Length, Titles[1].Length, Titles[2].Length, 0 };
-        await foreach (var entry in list().ConfigureAwait(false))
+        await foreach (var entry in measured.ConfigureAwait(false))
         {
             var cells = Cells(entry);
             for (var i = 0; i < widths.Length; i++)
@@ -28,7 +29,7 @@ internal sealed class ListingTable(TextWriter output, Func<ListEntry, string> na
         }
 
         Write(Titles, [.. widths.Take(3)], "\n");
-        await foreach (var entry in list().ConfigureAwait(false))
+        await foreach (var entry in rows.ConfigureAwait(false))
         {
             Write(Cells(entry), widths, " \n");
         }

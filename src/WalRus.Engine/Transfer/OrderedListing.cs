@@ -9,20 +9,24 @@ namespace WalRus.Transfer;
 /// </summary>
 internal static class OrderedListing
 {
-    /// <summary>Entries held at once, a few MB.</summary>
-    private const int Window = 16 * 1024;
+    /// <summary>Entries held at once, some 15 MB.</summary>
+    private const int Window = 64 * 1024;
 
     private static readonly Comparer<ObjectKey> HighestFirst = Comparer<ObjectKey>.Create((left, right) => right.CompareTo(left));
 
-    public static async IAsyncEnumerable<ListEntry> ListAsync(
+    public static IAsyncEnumerable<ListEntry> ListAsync(
+        IObjectStore store, ListRequest request, Func<ListEntry, bool> wanted, CancellationToken cancellationToken) =>
+        ListAsync(store, request, (wanted, Window), cancellationToken);
+
+    internal static async IAsyncEnumerable<ListEntry> ListAsync(
         IObjectStore store,
         ListRequest request,
-        Func<ListEntry, bool> wanted,
+        (Func<ListEntry, bool> Wanted, int Window) choice,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (store.Features.HasFlag(StoreFeatures.OrderedListing))
         {
-            await foreach (var entry in store.ListAsync(request, cancellationToken).Matching(wanted).ConfigureAwait(false))
+            await foreach (var entry in store.ListAsync(request, cancellationToken).Matching(choice.Wanted).ConfigureAwait(false))
             {
                 yield return entry;
             }
@@ -33,7 +37,7 @@ internal static class OrderedListing
         int count;
         do
         {
-            var lowest = await LowestAsync(store, request, wanted, cancellationToken).ConfigureAwait(false);
+            var lowest = await LowestAsync(store, request, choice, cancellationToken).ConfigureAwait(false);
             foreach (var entry in lowest)
             {
                 yield return entry;
@@ -42,16 +46,16 @@ internal static class OrderedListing
             count = lowest.Length;
             request = count > 0 ? request with { StartAfter = lowest[^1].Key } : request;
         }
-        while (count == Window);
+        while (count == choice.Window);
     }
 
     private static async Task<ListEntry[]> LowestAsync(
-        IObjectStore store, ListRequest request, Func<ListEntry, bool> wanted, CancellationToken cancellationToken)
+        IObjectStore store, ListRequest request, (Func<ListEntry, bool> Wanted, int Window) choice, CancellationToken cancellationToken)
     {
         var lowest = new PriorityQueue<ListEntry, ObjectKey>(HighestFirst);
-        await foreach (var entry in store.ListAsync(request, cancellationToken).Matching(wanted).ConfigureAwait(false))
+        await foreach (var entry in store.ListAsync(request, cancellationToken).Matching(choice.Wanted).ConfigureAwait(false))
         {
-            if (lowest.Count < Window)
+            if (lowest.Count < choice.Window)
             {
                 lowest.Enqueue(entry, entry.Key);
             }

@@ -32,8 +32,7 @@ public sealed class StorageItems(Archive archive, NativeBufferPool buffers, IEve
     public async IAsyncEnumerable<ListEntry> ListAsync(
         string folder, bool recursive, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var path = folder.Trim('/');
-        var request = new ListRequest { Folder = path.Length == 0 ? "" : KeyOf(path).ToString(), Recursive = recursive };
+        var request = RequestFor(folder, recursive);
         foreach (var folders in recursive ? [false] : new[] { true, false })
         {
             await foreach (var entry in OrderedListing
@@ -43,6 +42,10 @@ public sealed class StorageItems(Archive archive, NativeBufferPool buffers, IEve
             }
         }
     }
+
+    /// <summary>The same entries in no order and in one pass: to count or to measure them.</summary>
+    public IAsyncEnumerable<ListEntry> ListUnorderedAsync(string folder, bool recursive, CancellationToken cancellationToken) =>
+        archive.Store.ListAsync(RequestFor(folder, recursive), cancellationToken);
 
     /// <summary>Objects and folders whose whole key matches a shell pattern, each segment for itself.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.InvalidArgument"/>: not a pattern.</exception>
@@ -159,6 +162,9 @@ public sealed class StorageItems(Archive archive, NativeBufferPool buffers, IEve
 
         return length;
     }
+
+    private static ListRequest RequestFor(string folder, bool recursive) =>
+        new() { Folder = folder.Trim('/').Length == 0 ? "" : KeyOf(folder).ToString(), Recursive = recursive };
 
     private static string PathFor(StorageSaveRequest request)
     {

@@ -14,7 +14,7 @@ namespace WalRus.Tests.EndToEnd;
 public sealed class CopyTests : IDisposable
 {
     private static readonly int Kills =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "4", System.Globalization.CultureInfo.InvariantCulture);
+        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "2", System.Globalization.CultureInfo.InvariantCulture);
 
     private readonly int seed = Environment.TickCount;
     private readonly TemporaryFolder folder = new();

@@ -108,7 +108,7 @@ public sealed class ArchiveCopyTests
     public async Task A_copy_that_fails_anywhere_lists_nothing_half_and_the_next_one_finishes()
     {
         await using var source = await TransferPlace.GoldenAsync("folder");
-        for (var failing = 1; ; failing += 5)
+        for (var failing = 1; ; failing += 9)
         {
             await using var target = await TransferPlace.NewAsync("folder");
             var calls = 0;

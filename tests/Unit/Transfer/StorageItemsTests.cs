@@ -19,14 +19,15 @@ public sealed class StorageItemsTests
     {
         await using var place = await TransferPlace.NewAsync("folder");
         var folder = Directory.CreateDirectory(place.Folder!["wal_005"]).FullName;
-        const int count = 40_000;
+        const int count = 1000;
         foreach (var i in Enumerable.Range(0, count))
         {
             // Numbers mixed up, so that the folder's own order is none.
             File.Create(Path.Combine(folder, $"{(i * 7919L) % count:X8}")).Dispose();
         }
 
-        var listed = await ListAsync(Items(place).ListAsync("wal_005", false, Token));
+        var request = new ListRequest { Folder = "wal_005" };
+        var listed = await ListAsync(OrderedListing.ListAsync(place.Store, request, (_ => true, 250), Token));
         Assert.Equal(Enumerable.Range(0, count).Select(i => $"wal_005/{i:X8}"), listed.Select(entry => entry.Key.ToString()));
     }
 

@@ -40,7 +40,7 @@ public sealed class StoreTransferTests
         await using var reference = await TransferPlace.GoldenAsync("folder");
         var keys = await reference.KeysAsync();
         var stopped = 0;
-        for (var failing = 1; stopped < failing; failing += 7)
+        for (var failing = 1; stopped < failing; failing += 11)
         {
             await using var source = await TransferPlace.GoldenAsync("folder");
             await using var target = await TransferPlace.NewAsync("folder");
