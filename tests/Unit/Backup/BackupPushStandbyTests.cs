@@ -148,4 +148,33 @@ public sealed class BackupPushStandbyTests : IAsyncLifetime
             return failure;
         }
     }
+
+    /// <summary>The parent ended before the promotion, so the new timeline has it in its past; one made later on the old does not.</summary>
+    [Fact]
+    public async Task A_delta_follows_a_promotion_only_from_a_parent_that_ended_before_it()
+    {
+        fixture.Options = fixture.Options with { Delta = new() { MaxSteps = 5 } };
+        var full = await fixture.PushAsync(primary);
+        await primary.ExecuteAsync("UPDATE t SET n = n + 1000");
+        await PostgresCluster.UntilAsync(async () =>
+            await standby.ScalarAsync<int>("SELECT min(n) FROM t") == 1001);
+        await standby.PromoteAsync();
+        await standby.ExecuteAsync("UPDATE t SET n = n + 1000 WHERE n > 1500");
+        var delta = await fixture.PushAsync(standby);
+        Assert.Equal(full.Backup.Name.ToString(), delta.Delta!.Parent);
+        Assert.Equal(2u, delta.Backup.Timeline.Value);
+
+        // The old primary goes on for itself.
+        await primary.ExecuteAsync("UPDATE t SET n = 7; CHECKPOINT");
+        var strange = await fixture.PushAsync(primary, BackupPushFixture.RequestFor(primary) with { Full = true });
+        await standby.ExecuteAsync("CHECKPOINT");
+        var made = await fixture.PushAsync(standby);
+        Assert.Null(made.Delta);
+        Assert.Contains("left timeline 1", made.Fallback, StringComparison.Ordinal);
+        fixture.Options = fixture.Options with
+        {
+            Delta = fixture.Options.Delta with { FromName = strange.Backup.Name.ToString() },
+        };
+        await fixture.PushAsync(standby).FailsAsync(ErrorCode.BackupParentUnusable);
+    }
 }

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace WalRus.Tests.EndToEnd;
+
+/// <summary>
+/// kill -9 at random moments of deltas: none that is listed is broken, and the next try finishes. The seed is in the
+/// failure's text; WALRUS_TEST_KILLS sets how many.
+/// </summary>
+public sealed class DeltaPushKillTests
+{
+    private static readonly int Kills =
+        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "5", CultureInfo.InvariantCulture);
+
+    private readonly int seed = Environment.TickCount;
+
+    [Fact]
+    public async Task Deltas_that_are_killed_leave_every_listed_backup_whole_and_the_next_one_finishes()
+    {
+        await using var place = await ArchivePlace.NewAsync("folder");
+        await using var archived = await ArchivedCluster.StartAsync(
+            15, place.Settings, new Dictionary<string, string> { ["WALG_DELTA_MAX_STEPS"] = "1000" });
+        var cluster = archived.Cluster;
+        await cluster.ExecuteAsync("CREATE TABLE t AS SELECT n, 0 AS round, repeat('x', 300) AS filler FROM generate_series(1, 20000) AS n");
+        await archived.WalRusAsync("backup-push", cluster.DataDirectory);
+        await ChangeAsync(cluster, 1);
+        var watch = Stopwatch.StartNew();
+        await archived.WalRusAsync("backup-push", cluster.DataDirectory);
+        var usual = watch.Elapsed;
+        var random = new Random(seed);
+
+        var killed = 0;
+        for (var kill = 0; kill < Kills; kill++)
+        {
+            await ChangeAsync(cluster, kill + 2);
+            var before = await ListedAsync(archived);
+            var was = await WalRusProgram.RunAndKillAsync(
+                ["backup-push", cluster.DataDirectory], archived.Environment, usual * random.NextDouble());
+            killed += was ? 1 : 0;
+            var after = await ListedAsync(archived);
+            Assert.True(was ? after.Length - before.Length is 0 or 1 : after.Length == before.Length + 1, $"seed {seed}, kill {kill}");
+        }
+
+        Assert.True(killed > 0, "no delta was killed in time");
+        await archived.WalRusAsync("backup-push", cluster.DataDirectory);
+        var listed = await ListedAsync(archived);
+        Assert.All(listed[1..], name => Assert.Contains("_D_", name, StringComparison.Ordinal));
+        foreach (var name in listed.Take(listed.Length - 1))
+        {
+            using var folder = new TemporaryFolder();
+            await ArchivedCluster.GiveToServerAsync(folder.FullName);
+            await archived.WalRusAsync("backup-fetch", folder["data"], name);
+        }
+
+        var expected = await ArchivedCluster.FingerprintAsync(cluster, "t");
+        await using var recovered = await archived.RecoverAsync("LATEST", "--target-immediate");
+        Assert.Equal(expected, await ArchivedCluster.FingerprintAsync(recovered, "t"));
+    }
+
+    private static Task ChangeAsync(PostgresCluster cluster, int round) => cluster.ExecuteAsync(
+        string.Create(CultureInfo.InvariantCulture, $"UPDATE t SET round = {round} WHERE n % 50 = {round % 50}"));
+
+    /// <summary>Oldest first.</summary>
+    private static async Task<string[]> ListedAsync(ArchivedCluster archived) =>
+        (await archived.WalRusAsync("backup-list")).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => line.StartsWith("base_", StringComparison.Ordinal)).Select(line => line.Split(' ')[0]).ToArray();
+}
