@@ -103,8 +103,10 @@ internal sealed class ArchiveCopyPlanner(Archive source, Archive target, Archive
         if (!request.Recode && source.Crypter is null != target.Crypter is null)
         {
             warnings.Add(source.Crypter is null
-                ? "The objects are copied as they are, not encrypted, though the target's settings encrypt; --recode (-Recode) encrypts them."
-                : "The objects are copied as they are: reading them takes the source's key, which the target's settings lack; --recode (-Recode) decrypts them.");
+                ? "The objects are copied as they are, not encrypted, though the target's settings encrypt; "
+                    + "--recode (-Recode) encrypts them."
+                : "The objects are copied as they are: reading them takes the source's key, which the target's settings lack; "
+                    + "--recode (-Recode) decrypts them.");
         }
     }
 
@@ -213,7 +215,8 @@ internal sealed class ArchiveCopyPlanner(Archive source, Archive target, Archive
                 && await wal.FindMissingAsync(start, range.Last, from.Size, cancellationToken).ConfigureAwait(false) is { Count: > 0 } missing)
             {
                 warnings.Add(FormattableString.Invariant(
-                    $"The source lacks {missing.Count} segments of timeline {range.Timeline}, the first of them {missing.First[0]}: no recovery passes it."));
+                    $"The source lacks {missing.Count} segments of timeline {range.Timeline}, the first of them {missing.First[0]}: ")
+                    + "no recovery passes it.");
             }
         }
     }

@@ -39,7 +39,9 @@ internal sealed class BackupTransfer(
         if (request.Backup is not null && run.Backups == 0 && run.FirstFailure is null
             && await target.HeadAsync(SentinelOf(request.Backup), cancellationToken).ConfigureAwait(false) is null)
         {
-            throw new WalRusException(ErrorCode.BackupNotFound, $"Backup '{request.Backup}' was not moved: it is not in {source.Location}, or over the limits.");
+            throw new WalRusException(
+                ErrorCode.BackupNotFound,
+                $"Backup '{request.Backup}' was not moved: it is not in {source.Location}, or over the limits.");
         }
     }
 

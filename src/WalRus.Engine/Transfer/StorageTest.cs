@@ -198,6 +198,8 @@ public sealed class StorageTest(IObjectStore store)
         }
 
         private static WalRusException Inconsistent(string what) => new(
-            ErrorCode.StoreFailed, $"The store is not consistent: {what}.", "WalRus needs a store that shows at once what was written; look at caches or replicas in front of it.");
+            ErrorCode.StoreFailed,
+            $"The store is not consistent: {what}.",
+            "WalRus needs a store that shows at once what was written; look at caches or replicas in front of it.");
     }
 }

@@ -40,7 +40,12 @@ public sealed class StoreTransfer(IObjectStore source, IObjectStore target, Nati
             await new BackupGuard(source).RequireFreeAsync(path, cancellationToken).ConfigureAwait(false);
         }
 
-        if (path is not null && path != WalGLayout.BackupFolder)
+        if (path is "" or WalGLayout.CatchupFolder)
+        {
+            await MoveCatchupAsync(run, request.Preserve, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (path is not null and not WalGLayout.BackupFolder and not WalGLayout.CatchupFolder)
         {
             await run.MoveAllAsync(FilesAsync(path, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
@@ -68,6 +73,21 @@ public sealed class StoreTransfer(IObjectStore source, IObjectStore target, Nati
         }
     }
 
+    /// <summary>Catchup backups have sentinels too: theirs arrive last and go first, of all of them together.</summary>
+    private async Task MoveCatchupAsync(StoreTransferRun run, bool preserve, CancellationToken cancellationToken)
+    {
+        IAsyncEnumerable<ListEntry> Objects(bool sentinels) => source
+            .ListAsync(new ListRequest { Folder = WalGLayout.CatchupFolder, Recursive = true }, cancellationToken)
+            .Matching(entry => entry.Key.Name.EndsWith(WalGLayout.SentinelSuffix, StringComparison.Ordinal) == sentinels);
+        if (await run.CopyAllAsync(Objects(false), cancellationToken).ConfigureAwait(false)
+            && await run.CopyAllAsync(Objects(true), cancellationToken).ConfigureAwait(false)
+            && !preserve)
+        {
+            await run.DeleteProvenAsync(Objects(true), cancellationToken).ConfigureAwait(false);
+            await run.DeleteProvenAsync(Objects(false), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>One object, or those of a folder; backups, where they are among them, have gone before.</summary>
     private async IAsyncEnumerable<ListEntry> FilesAsync(
         string path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
@@ -81,7 +101,8 @@ public sealed class StoreTransfer(IObjectStore source, IObjectStore target, Nati
         await foreach (var entry in source
             .ListAsync(new ListRequest { Folder = path, Recursive = true }, cancellationToken).ConfigureAwait(false))
         {
-            if (path.Length > 0 || !entry.Key.ToString().StartsWith(WalGLayout.BackupFolder + "/", StringComparison.Ordinal))
+            if (path.Length > 0
+                || entry.Key.ToString().Split('/', 2)[0] is not (WalGLayout.BackupFolder or WalGLayout.CatchupFolder))
             {
                 yield return entry;
             }

@@ -37,7 +37,10 @@ public sealed class GetWalStorageItemCommand : WalRusCmdlet
             if (succeeded && !found && key.Trim('/').Length > 0 && !WildcardPattern.ContainsWildcardCharacters(key))
             {
                 WriteError(EngineErrors.ToRecord(
-                    new WalRusException(ErrorCode.ObjectNotFound, $"There is no object or folder '{key}'.", "Get-WalStorageItem without a key shows the root."),
+                    new WalRusException(
+                        ErrorCode.ObjectNotFound,
+                        $"There is no object or folder '{key}'.",
+                        "Get-WalStorageItem without a key shows the root."),
                     key));
             }
         }

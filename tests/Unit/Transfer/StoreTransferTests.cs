@@ -38,11 +38,13 @@ public sealed class StoreTransferTests
     public async Task A_move_that_stops_anywhere_leaves_whole_backups_on_both_sides_and_the_next_one_finishes()
     {
         await using var reference = await TransferPlace.GoldenAsync("folder");
+        await AddCatchupAsync(reference);
         var keys = await reference.KeysAsync();
         var stopped = 0;
         for (var failing = 1; stopped < failing; failing += 11)
         {
             await using var source = await TransferPlace.GoldenAsync("folder");
+            await AddCatchupAsync(source);
             await using var target = await TransferPlace.NewAsync("folder");
             var calls = 0;
             void Stop(StoreCall call)
@@ -158,6 +160,12 @@ public sealed class StoreTransferTests
         Assert.Empty(await target.KeysAsync());
     }
 
+    private static async Task AddCatchupAsync(TransferPlace place)
+    {
+        await place.Store.PutAsync($"catchup_005/{Full}/tar_partitions/part_001.tar.lz4", StoreExtensions.Bytes(1000));
+        await place.Store.PutAsync($"catchup_005/{Full}_backup_stop_sentinel.json", "{}"u8.ToArray());
+    }
+
     /// <summary>What is listed has all its objects, and its parents.</summary>
     private static async Task AssertWholeAsync(TransferPlace place, TransferPlace reference)
     {
@@ -167,6 +175,9 @@ public sealed class StoreTransferTests
             Assert.Equal(await reference.KeysAsync(folder), await place.KeysAsync(folder));
             await new BackupCatalog(place.Archive()).GetChainAsync(entry.Detail!, Token);
         }
+
+        Assert.True(!await place.Store.HasAsync($"catchup_005/{Full}_backup_stop_sentinel.json")
+            || await place.Store.HasAsync($"catchup_005/{Full}/tar_partitions/part_001.tar.lz4"));
     }
 
     private static async Task<int> CountAsync(TransferPlace place) =>
