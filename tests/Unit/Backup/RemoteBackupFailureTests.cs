@@ -35,12 +35,10 @@ public sealed class RemoteBackupFailureTests : IDisposable
         await fixture.PushAsync(cluster, new BackupPushRequest());
     }
 
-    [Theory]
-    [InlineData(13)]
-    [InlineData(17)]
-    public async Task A_promotion_in_the_middle_fails_it_and_leaves_nothing(int major)
+    [Fact]
+    public async Task A_promotion_in_the_middle_fails_it_and_leaves_nothing()
     {
-        await using var primary = await PostgresCluster.StartAsync(new() { Major = major });
+        await using var primary = await PostgresCluster.StartAsync(new() { Major = 17 });
         await using var standby = await primary.CreateStandbyAsync();
         await SlowlyAsync(standby, () => standby.PromoteAsync(), rate: 8 << 20).FailsAsync(ErrorCode.PostgresTimelineChanged);
         Assert.Empty(await fixture.KeysAsync());
@@ -76,12 +74,10 @@ public sealed class RemoteBackupFailureTests : IDisposable
         Assert.Empty(await fixture.KeysAsync());
     }
 
-    [Theory]
-    [InlineData(13)]
-    [InlineData(18)]
-    public async Task Pages_that_the_server_finds_corrupt_are_counted_and_kept_as_they_are(int major)
+    [Fact]
+    public async Task Pages_that_the_server_finds_corrupt_are_counted_and_kept_as_they_are()
     {
-        await using var cluster = await PostgresCluster.StartAsync(new() { Major = major });
+        await using var cluster = await PostgresCluster.StartAsync(new() { Major = 13 });
         await cluster.ExecuteAsync("CREATE TABLE t AS SELECT n, repeat('x', 700) AS filler FROM generate_series(1, 1000) AS n");
         var file = await cluster.ScalarAsync<string>("SELECT pg_relation_filepath('t')");
         await cluster.StopAsync();
