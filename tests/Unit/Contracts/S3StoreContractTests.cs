@@ -17,6 +17,19 @@ public class S3StoreContractTests : ObjectStoreContract
         (2 * S3StoreOptions.SmallestPartBytes) - 1, 2 * S3StoreOptions.SmallestPartBytes,
     ];
 
+    [Fact]
+    public async Task A_listing_comes_in_the_order_of_keys()
+    {
+        Assert.True(Store.Features.HasFlag(StoreFeatures.OrderedListing));
+        foreach (var key in new[] { "b/2", "a-b", "a/1", "c", "B", "a/0", "é" })
+        {
+            await Store.PutAsync(key, StoreExtensions.Bytes(1));
+        }
+
+        var listed = (await Store.ListAsync(new ListRequest { Folder = "", Recursive = true })).Select(entry => entry.Key.ToString()).ToList();
+        Assert.Equal(listed.Order(StringComparer.Ordinal), listed);
+    }
+
     protected override async ValueTask<IObjectStore> CreateStoreAsync()
     {
         bucket = await S3Server.NewBucketAsync();
