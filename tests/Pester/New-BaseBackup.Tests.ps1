@@ -78,6 +78,30 @@ Describe 'New-BaseBackup' -Skip:$missing {
         Get-FileList $archive.WALG_FILE_PREFIX | Should -BeNullOrEmpty
     }
 
+    It 'makes deltas, says so with -WhatIf, and says why one is full instead' {
+        $chain = $setting + @{ WALG_DELTA_MAX_STEPS = '3' }
+        $full = New-BaseBackup $server.Data -Setting $chain -WarningAction SilentlyContinue
+        $full.IsDelta | Should -BeFalse
+        $full.Fallback | Should -BeNullOrEmpty
+        New-BaseBackup $server.Data -Setting $chain -WhatIf | Should -BeNullOrEmpty
+        @(Get-BackupList -Setting $setting).Count | Should -Be 1
+        $delta = New-BaseBackup $server.Data -Setting $chain -WarningAction SilentlyContinue
+        $delta.DeltaFrom | Should -BeExactly $full.Name
+        $delta.Name | Should -Match '^base_[0-9A-F]{24}_D_[0-9A-F]{24}$'
+        (New-BaseBackup $server.Data -Full -Permanent -Setting $chain -WarningAction SilentlyContinue).IsDelta | Should -BeFalse
+        $instead = New-BaseBackup $server.Data -Setting $chain -WarningAction SilentlyContinue -WarningVariable warned
+        $instead.IsDelta | Should -BeFalse
+        $instead.Fallback | Should -Match 'permanent'
+        @($warned | Where-Object { "$_" -match 'permanent' }).Count | Should -Be 1
+    }
+
+    It 'refuses a parent that does not exist' {
+        $chain = $setting + @{ WALG_DELTA_MAX_STEPS = '3' }
+        New-BaseBackup $server.Data -DeltaFrom 'base_0000000100000000000000FF' -Setting $chain -ErrorAction SilentlyContinue -ErrorVariable failed
+        $failed[0].FullyQualifiedErrorId | Should -BeExactly 'BackupNotFound,WalRus.Cmdlets.NewBaseBackupCommand'
+        @(Get-BackupList -Setting $setting).Count | Should -Be 0
+    }
+
     It 'reports a server that does not answer' {
         $away = $archive + $connection
         $away.PGHOST = Join-Path $TestDrive 'no-such-socket'
