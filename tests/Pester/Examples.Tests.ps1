@@ -26,7 +26,7 @@ Describe 'Examples' -Skip:$noServer {
         Start-Postgres $server
         Invoke-Sql $server 'CREATE DATABASE shop' | Out-Null
         Invoke-Sql $server 'CREATE TABLE orders AS SELECT n, now() AS at FROM generate_series(1, 2000) AS n' shop | Out-Null
-        $null = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"
+        $backup = Invoke-AsServer $server "New-BaseBackup '$($server.Data)'"
         $xid = Invoke-Sql $server 'INSERT INTO orders VALUES (-1) RETURNING txid_current()' shop
         Invoke-Sql $server "SELECT pg_create_restore_point('before_migration')" | Out-Null
         Start-Sleep -Milliseconds 1100
@@ -38,7 +38,7 @@ Describe 'Examples' -Skip:$noServer {
         $here = Join-Path $TestDrive 'here'
         $status = New-Item -ItemType Directory (Join-Path $here 'pg_wal' 'archive_status')
         $first, $second = Get-ChildItem (Join-Path $server.Archive 'wal_005') -File | Where-Object Name -Match '^[0-9A-F]{24}\.\w+$' |
-            ForEach-Object BaseName | Sort-Object | Select-Object -First 2
+            ForEach-Object BaseName | Where-Object { $_ -ge "$($backup.Name)".Substring(5) } | Sort-Object | Select-Object -First 2 # others are cleared
         $null = Restore-WalSegment $first (Join-Path $here 'pg_wal') -Setting @{ WALG_FILE_PREFIX = $server.Archive }
         $null = New-Item (Join-Path $status "$first.ready")
         Set-Content (Join-Path $TestDrive 'wal-g.yaml') "WALG_FILE_PREFIX: $($server.Archive)"
@@ -88,6 +88,7 @@ Describe 'Examples' -Skip:$noServer {
             '/run/postgresql' = $server.Folder
             '2026-11-24 09:30' = $moment
             '/tmp/wal' = $to
+            '/var/tmp/orders' = "$to/orders"
             '/mnt/copy' = "$to/copy"
             '000000010000000000000001' = $first
             '000000010000000000000002' = $second
