@@ -166,7 +166,7 @@ internal sealed class ReceiveRun(
         if (writer is null)
         {
             await LookAheadAsync(identity.Timeline, cancellationToken).ConfigureAwait(false);
-            await StoreEndedAsync(history, cancellationToken).ConfigureAwait(false);
+            await StoreEndedAsync(history, point, cancellationToken).ConfigureAwait(false);
             writer = new ReceiveWriter(folder, uploads, size, progress);
         }
 
@@ -194,9 +194,11 @@ internal sealed class ReceiveRun(
     }
 
     /// <summary>An unfinished segment of a timeline that the server has left in it is what that timeline ends with.</summary>
-    private async Task StoreEndedAsync(TimelineHistory history, CancellationToken cancellationToken)
+    private async Task StoreEndedAsync(TimelineHistory history, ReceivePoint point, CancellationToken cancellationToken)
     {
-        foreach (var segment in folder.Unfinished().Where(name => name.IsValidFor(size) && name.Timeline < history.Timeline).ToList())
+        // That of the point itself is received again, and stored when its timeline ends.
+        var next = WalFileName.FromLsn(point.Timeline, point.Position, size);
+        foreach (var segment in folder.Unfinished().Where(name => name.IsValidFor(size) && name != next).ToList())
         {
             if (history.Contains(segment.Timeline) && history.EndOf(segment.Timeline) is { } end
                 && size.SegmentNumber(end) == segment.SegmentNumber(size))

@@ -63,14 +63,21 @@ public sealed class WalReceive
         {
             await run.StoreFinishedAsync(stop.Token).ConfigureAwait(false);
             await run.ReceiveAsync(request, stop, uploads.Ended).ConfigureAwait(false);
-            await uploads.DrainAtEndAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // Asked to stop before a session came about, or a lane has a fault.
+            // Asked to stop between two sessions, or a lane has a fault.
         }
 
-        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            await uploads.DrainAtEndAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (uploads.Fault is not null)
+        {
+            // Thrown below.
+        }
+
         return uploads.Fault is null ? progress.Take() : throw uploads.Fault;
     }
 

@@ -88,7 +88,7 @@ public sealed record WalReceiveStatistics
     /// <summary>Bytes stored for all files.</summary>
     public long StoredBytes { get; init; }
 
-    /// <summary>Sessions after the first.</summary>
+    /// <summary>Tries to get another session after the first.</summary>
     public long Reconnects { get; init; }
 
     /// <summary>The timeline that was streamed last.</summary>
