@@ -14,7 +14,7 @@ namespace WalRus.Tests.Retention;
 public sealed class RetentionPropertyTests
 {
     private static readonly int Archives =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_ARCHIVES") ?? "30", CultureInfo.InvariantCulture);
+        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_ARCHIVES") ?? "20", CultureInfo.InvariantCulture);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
