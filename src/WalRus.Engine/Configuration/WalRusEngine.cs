@@ -156,6 +156,10 @@ public sealed class WalRusEngine : IAsyncDisposable
     public WalVerify CreateWalVerify() => new(Archive, OperationOptions.WalVerify(Settings), log);
 
     /// <inheritdoc cref="CreateWalPush"/>
+    public ArchiveExamination CreateArchiveExamination() => new(
+        Archive, Buffers, Math.Max(1, Settings.Integer(SettingCatalog.DownloadConcurrency)), OperationOptions.AssumedSegmentSize(Settings));
+
+    /// <inheritdoc cref="CreateWalPush"/>
     public MissingWalFetch CreateMissingWalFetch() =>
         new(CreateWalFetch(), CreateTimelineSurvey(), Math.Max(1, Settings.Integer(SettingCatalog.DownloadConcurrency)), log);
 

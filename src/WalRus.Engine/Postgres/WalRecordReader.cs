@@ -113,6 +113,12 @@ public sealed class WalRecordReader
     /// <summary>Bytes of the record that has begun, page headers left out.</summary>
     public uint UnfinishedLength => (uint)recordHeaderFilled + (recordHeaderFilled == WalRecordHeader.Length ? bodyRead : 0);
 
+    /// <summary>
+    /// True when something stands where PostgreSQL leaves zeros: between two records, or behind a switch to the next
+    /// segment. Replay does not look there; it was changed since it was written.
+    /// </summary>
+    public bool HasDataBetweenRecords { get; private set; }
+
     /// <summary>Why there is nothing more to read; null while there may be.</summary>
     public string? EndReason { get; private set; }
 
@@ -219,7 +225,7 @@ public sealed class WalRecordReader
 
     private void SkipSegment(ref ReadOnlySpan<byte> bytes)
     {
-        Take(ref bytes, recordEnd - position);
+        HasDataBetweenRecords |= Take(ref bytes, recordEnd - position).ContainsAnyExcept((byte)0);
         if (position == recordEnd)
         {
             skipsSegment = false;
@@ -232,7 +238,9 @@ public sealed class WalRecordReader
     {
         if (tailLeft == 0)
         {
-            padding -= TakeOfPage(ref bytes, padding).Length;
+            var between = TakeOfPage(ref bytes, padding);
+            padding -= between.Length;
+            HasDataBetweenRecords |= between.ContainsAnyExcept((byte)0);
             return;
         }
 

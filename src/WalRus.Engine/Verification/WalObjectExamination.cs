@@ -1,0 +1,109 @@
+using System.Text.Unicode;
+using WalRus.Archiving;
+using WalRus.Postgres;
+using WalRus.Storage;
+using WalRus.Streaming;
+using WalRus.WalG;
+
+namespace WalRus.Verification;
+
+/// <summary>Reads one object of the WAL folder to its end, and holds it against what its name says.</summary>
+internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buffers, ExaminationFacts facts)
+{
+    /// <summary>A group of sidecars' bounds: more is nothing that any tool writes there.</summary>
+    private const int MaxSmallBytes = 64 << 20;
+
+    private readonly SegmentExamination segments = new(archive, buffers, facts);
+
+    /// <returns>The first thing that is wrong; null for a good object, a foreign one, or one that is gone since.</returns>
+    public async Task<ArchiveFinding?> RunAsync(WalObject item, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return item.Kind switch
+            {
+                WalObjectKind.Segment or WalObjectKind.PartialSegment => await segments.RunAsync(
+                    item.Key, item.Segment!.Value, item.Kind == WalObjectKind.PartialSegment, cancellationToken).ConfigureAwait(false),
+                WalObjectKind.TimelineHistory => await CheckSmallAsync(item, FindingKind.HistoryDamaged, CheckHistory, cancellationToken)
+                    .ConfigureAwait(false),
+                WalObjectKind.BackupHistory => await CheckSmallAsync(item, FindingKind.HistoryDamaged, CheckBackupHistory, cancellationToken)
+                    .ConfigureAwait(false),
+                WalObjectKind.DeltaSidecar => await CheckSmallAsync(item, FindingKind.SidecarDamaged, CheckSidecar, cancellationToken)
+                    .ConfigureAwait(false),
+                WalObjectKind.Metadata => await CheckSmallAsync(item, FindingKind.SidecarDamaged, CheckMetadata, cancellationToken)
+                    .ConfigureAwait(false),
+                _ => null,
+            };
+        }
+        catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
+        {
+            return item.Kind is WalObjectKind.DeltaSidecar or WalObjectKind.Metadata
+                ? ArchiveFinding.Warning(FindingKind.SidecarDamaged, item.Key, damaged.Message)
+                : ArchiveFinding.Error(FindingKind.ObjectUnreadable, item.Key, damaged.Message);
+        }
+        catch (WalRusException gone) when (gone.Code == ErrorCode.ObjectNotFound)
+        {
+            return null;
+        }
+    }
+
+    private static string? CheckHistory(WalObject item, byte[] content) =>
+        TimelineHistory.Parse(item.Timeline!.Value, content).Switches.Count == 0 ? "It names no timeline that this one came from." : null;
+
+    private static string? CheckBackupHistory(WalObject item, byte[] content)
+    {
+        var label = BackupLabel.Parse(content);
+        return label.StartSegment != item.Segment ? $"It is of a backup that starts in {label.StartSegment}."
+            : label.StopLsn is null ? "It does not say where its backup ends." : null;
+    }
+
+    private static string? CheckMetadata(WalObject item, byte[] content)
+    {
+        try
+        {
+            using var document = System.Text.Json.JsonDocument.Parse(content);
+            return document.RootElement.ValueKind == System.Text.Json.JsonValueKind.Object ? null : "It is no JSON object.";
+        }
+        catch (System.Text.Json.JsonException malformed)
+        {
+            return $"It is no JSON: {malformed.Message}";
+        }
+    }
+
+    private static string? CheckSidecar(WalObject item, byte[] content) => content.Length == 0 ? "It is empty." : null;
+
+    private async Task<ArchiveFinding?> CheckSmallAsync(
+        WalObject item, FindingKind kind, Func<WalObject, byte[], string?> check, CancellationToken cancellationToken)
+    {
+        using var content = new MemoryStream();
+        using (var buffer = await buffers.RentAsync(NativeBufferPool.WorkingBytes, cancellationToken).ConfigureAwait(false))
+        {
+            var source = item.Kind == WalObjectKind.Metadata
+                ? await archive.Store.OpenReadAsync(item.Key, null, cancellationToken).ConfigureAwait(false)
+                : await archive.OpenReadAsync(item.Key, cancellationToken).ConfigureAwait(false);
+            await using var close = source.ConfigureAwait(false);
+            int count;
+            while ((count = await source.ReadAsync(buffer.Memory, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                content.Write(buffer.Memory.Span[..count]);
+                if (content.Length > MaxSmallBytes)
+                {
+                    return ArchiveFinding.Error(kind, item.Key, $"It is larger than {MaxSmallBytes >> 20} MiB, and so not what its name says.");
+                }
+            }
+        }
+
+        try
+        {
+            // All but sidecars are text; where no checksum protects it, that is often what a flipped bit ends.
+            var bytes = content.ToArray();
+            var asText = item.Kind == WalObjectKind.DeltaSidecar || Utf8.IsValid(bytes) ? null : "It holds bytes that are no text.";
+            return (asText ?? check(item, bytes)) is not { } problem ? null
+                : kind == FindingKind.SidecarDamaged ? ArchiveFinding.Warning(kind, item.Key, problem) : ArchiveFinding.Error(kind, item.Key, problem);
+        }
+        catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
+        {
+            return ArchiveFinding.Error(kind, item.Key, damaged.Message);
+        }
+    }
+}
