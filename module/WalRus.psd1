@@ -20,6 +20,7 @@
         'Get-WalRusConfiguration'
         'Get-WalStorageItem'
         'Invoke-PgRetention'
+        'Get-WalTimeline'
         'Measure-PgRecovery'
         'New-BaseBackup'
         'New-PgRetentionPolicy'
@@ -29,6 +30,7 @@
         'Receive-WalSegment'
         'Remove-PgBackup'
         'Remove-WalStorageItem'
+        'Repair-WalArchive'
         'Restore-PgBackup'
         'Restore-WalSegment'
         'Save-WalStorageItem'
@@ -36,6 +38,7 @@
         'Start-WalDaemon'
         'Stop-WalDaemon'
         'Test-PgBackup'
+        'Test-WalArchive'
         'Test-WalRusConfiguration'
         'Test-WalStorage'
         'Unprotect-PgBackup'
@@ -54,6 +57,7 @@
         'Format/Restore.Format.ps1xml'
         'Format/Retention.Format.ps1xml'
         'Format/Storage.Format.ps1xml'
+        'Format/Verification.Format.ps1xml'
         'Format/Wal.Format.ps1xml'
     )
     TypesToProcess       = @(
@@ -66,6 +70,7 @@
         'Types/Retention.Types.ps1xml'
         'Types/Storage.Types.ps1xml'
         'Types/Time.Types.ps1xml'
+        'Types/Verification.Types.ps1xml'
         'Types/Wal.Types.ps1xml'
     )
     PrivateData          = @{

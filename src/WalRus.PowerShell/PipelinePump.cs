@@ -36,10 +36,14 @@ internal sealed class PipelinePump : IEventLog, IProgress<TransferProgress>, IDi
             return;
         }
 
-        if (!queue.IsAddingCompleted)
+        try
         {
             // Never waits: the next report says the same with newer figures.
             queue.TryAdd(cmdlet => cmdlet.WriteProgress(progress.Record(value)));
+        }
+        catch (InvalidOperationException)
+        {
+            // This piece of the work has ended; the next has a pump of its own.
         }
     }
 

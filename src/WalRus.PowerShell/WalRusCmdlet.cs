@@ -54,6 +54,9 @@ public abstract class WalRusCmdlet : PSCmdlet, IDisposable
     /// <summary>The configuration file in force, resolved; null when none is named.</summary>
     internal string? ConfigFileInForce => ConfigFile is null ? ConfigurationInForce?.ConfigFile : ResolvePath(ConfigFile);
 
+    /// <summary>Progress of work that goes on while its results are taken, shown by whatever takes them.</summary>
+    internal IProgress<TransferProgress> StreamProgress => log;
+
     /// <summary>The engine these settings describe; built on first use. A setting that is wrong ends the cmdlet.</summary>
     internal WalRusEngine Engine(PipelinePump pump)
     {

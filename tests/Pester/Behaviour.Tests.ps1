@@ -18,13 +18,16 @@ BeforeDiscovery {
         'Export-PgBackupReport' = { @{ Path = "$D/report.html"; HistoryPath = "$D/none.jsonl" } }
         'Find-PgRecoveryPoint' = { @{} }
         'Get-BackupList' = { @{} }
+        'Get-WalTimeline' = { @{} }
         'Measure-PgRecovery' = { @{} }
         'New-BaseBackup' = { @{ DataDirectory = $D } }
         'Push-WalSegment' = { @{ Path = New-WalSegment $D } }
         'Receive-WalSegment' = { @{ DropSlot = $true } }
+        'Repair-WalArchive' = { @{ Path = $D } }
         'Restore-PgBackup' = { @{ Destination = "$D/new"; TargetImmediate = $true } }
         'Restore-WalSegment' = { @{ Name = '000000010000000000000001'; Destination = "$D/000000010000000000000001" } }
         'Test-PgBackup' = { @{ NoHistory = $true; WorkFolder = $D } }
+        'Test-WalArchive' = { @{ Deep = $true } }
         'Test-WalRusConfiguration' = { @{ Area = 'Store' } }
     }
     # These speak with no store; the daemon's have files of their own.

@@ -59,9 +59,11 @@ public sealed class WalCoverage
     public IReadOnlyList<WalRun> Of(TimelineId timeline) => runs.GetValueOrDefault(timeline, []);
 
     /// <summary>The run of a timeline that holds a segment or, where that is missing, is the next below it; null for none.</summary>
-    public WalRun? AtOrBelow(TimelineId timeline, ulong number)
+    public WalRun? AtOrBelow(TimelineId timeline, ulong number) => AtOrBelow(Of(timeline), number);
+
+    /// <summary>The same of a list of runs in order.</summary>
+    public static WalRun? AtOrBelow(IReadOnlyList<WalRun> list, ulong number)
     {
-        var list = Of(timeline);
         var (low, high) = (0, list.Count);
         while (low < high)
         {

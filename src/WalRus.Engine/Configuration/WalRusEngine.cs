@@ -159,6 +159,14 @@ public sealed class WalRusEngine : IAsyncDisposable
     public ArchiveExamination CreateArchiveExamination() => new(
         Archive, Buffers, Math.Max(1, Settings.Integer(SettingCatalog.DownloadConcurrency)), OperationOptions.AssumedSegmentSize(Settings));
 
+    /// <summary>Segments are archived as wal-push does, but none over another.</summary>
+    /// <inheritdoc cref="CreateWalPush"/>
+    public WalRepair CreateWalRepair()
+    {
+        var options = OperationOptions.WalPush(Settings) with { PreventOverwrite = true, NeighbourLimit = 0 };
+        return new WalRepair(CreateTimelineSurvey(), new WalPush(Archive, options, Buffers, log), Buffers);
+    }
+
     /// <inheritdoc cref="CreateWalPush"/>
     public MissingWalFetch CreateMissingWalFetch() =>
         new(CreateWalFetch(), CreateTimelineSurvey(), Math.Max(1, Settings.Integer(SettingCatalog.DownloadConcurrency)), log);

@@ -72,8 +72,7 @@ public sealed class ArchiveExamination(Archive archive, NativeBufferPool buffers
     private async Task ExamineAsync(ExaminationRequest request, Func<ArchiveFinding, ValueTask> report, CancellationToken cancellationToken)
     {
         var facts = await ExaminationFacts.ReadAsync(archive, assumedSize, cancellationToken).ConfigureAwait(false);
-        var total = facts.Coverage?.Ranges.Sum(range => range.SizeBytes) ?? 0;
-        var progress = new Progress(this, request.Progress, total);
+        var progress = new Progress(this, request.Progress, facts.WalBytes);
         if (request.BackupName is { } name)
         {
             await ExamineOneAsync(name, facts, report, progress, cancellationToken).ConfigureAwait(false);
@@ -87,19 +86,9 @@ public sealed class ArchiveExamination(Archive archive, NativeBufferPool buffers
     private async Task ExamineWalAsync(
         ExaminationFacts facts, Func<ArchiveFinding, ValueTask> report, Progress progress, CancellationToken cancellationToken)
     {
-        foreach (var timeline in facts.Timelines)
+        foreach (var missing in facts.Missing())
         {
-            foreach (var gap in facts.GapsOf(timeline))
-            {
-                await report(gap).ConfigureAwait(false);
-            }
-
-            if (timeline.Value > 1 && facts.History(timeline) is null)
-            {
-                await report(ArchiveFinding.Error(
-                    FindingKind.HistoryDamaged, WalGLayout.Wal(timeline.HistoryFileName),
-                    "It is missing or cannot be read: PostgreSQL does not recover to this timeline without it.")).ConfigureAwait(false);
-            }
+            await report(missing).ConfigureAwait(false);
         }
 
         var examination = new WalObjectExamination(archive, buffers, facts);
@@ -163,7 +152,7 @@ public sealed class ArchiveExamination(Archive archive, NativeBufferPool buffers
             chain = [backup];
         }
 
-        var size = facts.Coverage?.Size ?? assumedSize;
+        var size = facts.Size;
         var segmentExamination = new WalObjectExamination(archive, buffers, facts);
         for (var number = size.SegmentNumber(backup.StartLsn); number <= size.SegmentNumber(backup.FinishLsn); number++)
         {

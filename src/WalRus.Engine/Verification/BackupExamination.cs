@@ -71,11 +71,11 @@ internal sealed class BackupExamination(
             return;
         }
 
-        var size = facts.Coverage?.Size ?? WalSegmentSize.Default;
+        var size = facts.Size;
         var timeline = name.StartSegment.Timeline;
         for (var number = size.SegmentNumber(start); number <= size.SegmentNumber(new Lsn(finish.Value - 1)); number++)
         {
-            if (!facts.Has(timeline, number, number))
+            if (!facts.Has(timeline, number))
             {
                 await report(ArchiveFinding.Missing(
                     WalFileName.FromSegment(timeline, number, size),

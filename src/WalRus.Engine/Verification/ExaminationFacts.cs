@@ -6,33 +6,28 @@ namespace WalRus.Verification;
 /// <summary>What is known of an archive before its objects are read one by one.</summary>
 internal sealed class ExaminationFacts
 {
-    private readonly Dictionary<TimelineId, TimelineHistory?> histories;
+    private readonly IReadOnlyList<ArchivedTimeline> timelines;
 
-    private ExaminationFacts(WalCoverage? coverage, ulong? systemIdentifier, Dictionary<TimelineId, TimelineHistory?> histories)
+    private ExaminationFacts(IReadOnlyList<ArchivedTimeline> timelines, WalSegmentSize assumed, ulong? systemIdentifier)
     {
-        Coverage = coverage;
+        this.timelines = timelines;
+        Size = timelines.Count > 0 ? timelines[0].Size : assumed;
         SystemIdentifier = systemIdentifier;
-        this.histories = histories;
     }
 
-    /// <summary>Null when the archive holds no WAL.</summary>
-    public WalCoverage? Coverage { get; }
+    /// <summary>The cluster's segment size, as far as it is known.</summary>
+    public WalSegmentSize Size { get; }
 
     /// <summary>The archive's cluster; null where nothing tells.</summary>
     public ulong? SystemIdentifier { get; }
 
-    public IEnumerable<TimelineId> Timelines => histories.Keys;
+    /// <summary>Bytes stored in the WAL folder.</summary>
+    public long WalBytes => timelines.Sum(timeline => timeline.SizeBytes);
 
     public static async Task<ExaminationFacts> ReadAsync(Archive archive, WalSegmentSize assumed, CancellationToken cancellationToken)
     {
-        var wal = new WalCatalog(archive);
-        var coverage = await WalCoverage.ReadAsync(wal, assumed, cancellationToken).ConfigureAwait(false);
-        var histories = new Dictionary<TimelineId, TimelineHistory?>();
-        foreach (var range in coverage?.Ranges ?? [])
-        {
-            histories[range.Timeline] = await ReadHistoryAsync(wal, range.Timeline, cancellationToken).ConfigureAwait(false);
-        }
-
+        var timelines = await new TimelineSurvey(archive, assumed, NullEventLog.Instance)
+            .RunAsync(withBackups: true, null, cancellationToken).ConfigureAwait(false);
         ulong? identifier = null;
         try
         {
@@ -43,7 +38,7 @@ internal sealed class ExaminationFacts
             // The object is a finding of its own when its turn comes.
         }
 
-        return new ExaminationFacts(coverage, identifier, histories);
+        return new ExaminationFacts(timelines, assumed, identifier);
     }
 
     /// <summary>True for what says that an object is damaged, false for a store that cannot be read now.</summary>
@@ -52,46 +47,27 @@ internal sealed class ExaminationFacts
         or ErrorCode.PathEscapesDestination;
 
     /// <summary>Null where the archive does not hold it or it cannot be read.</summary>
-    public TimelineHistory? History(TimelineId timeline) => histories.GetValueOrDefault(timeline);
+    public TimelineHistory? History(TimelineId timeline) => Of(timeline)?.History;
 
-    /// <summary>Whether every segment of a range is there.</summary>
-    public bool Has(TimelineId timeline, ulong first, ulong last) =>
-        Coverage?.AtOrBelow(timeline, last) is { } run && run.Contains(first) && run.Contains(last);
+    /// <summary>Whether a segment is there.</summary>
+    public bool Has(TimelineId timeline, ulong number) =>
+        Of(timeline) is { } found && WalCoverage.AtOrBelow(found.Runs, number)?.Contains(number) == true;
 
-    /// <summary>A finding for each run of segments that is missing between others.</summary>
-    public IEnumerable<ArchiveFinding> GapsOf(TimelineId timeline)
+    /// <summary>What is missing: a finding for each run of segments, and for each history.</summary>
+    public IEnumerable<ArchiveFinding> Missing()
     {
-        if (Coverage is not { } coverage)
+        foreach (var timeline in timelines.Where(timeline => timeline.Timeline.Value > 1 && timeline.History is null))
         {
-            yield break;
+            yield return new ArchiveFinding(
+                FindingKind.HistoryDamaged, FindingSeverity.Error, timeline.Timeline.HistoryFileName,
+                "It is missing or cannot be read: PostgreSQL does not recover to this timeline without it.");
         }
 
-        // A timeline's first segment is missing when the one before it is there, on the timeline it came from.
-        var begin = History(timeline) is { Switches: { Count: > 0 } switches } ? switches[^1] : default;
-        var beginning = coverage.Size.SegmentNumber(begin.SwitchPoint);
-        ulong? next = beginning > 0 && Has(begin.Timeline, beginning - 1, beginning - 1) ? beginning : null;
-        foreach (var run in coverage.Of(timeline))
+        foreach (var gap in MissingWal.Of(timelines))
         {
-            if (next is { } first && first < run.First)
-            {
-                yield return ArchiveFinding.Missing(
-                    WalFileName.FromSegment(timeline, first, coverage.Size),
-                    $"{run.First - first} segments are missing, up to {WalFileName.FromSegment(timeline, run.First - 1, coverage.Size)}.");
-            }
-
-            next = run.Last + 1;
+            yield return ArchiveFinding.Missing(gap.First, gap.Count == 1 ? "It is missing." : $"{gap.Count} segments are missing, up to {gap.Last}.");
         }
     }
 
-    private static async Task<TimelineHistory?> ReadHistoryAsync(WalCatalog wal, TimelineId timeline, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await wal.ReadHistoryAsync(timeline, cancellationToken).ConfigureAwait(false);
-        }
-        catch (WalRusException damaged) when (IsDamage(damaged))
-        {
-            return null;
-        }
-    }
+    private ArchivedTimeline? Of(TimelineId timeline) => timelines.FirstOrDefault(candidate => candidate.Timeline == timeline);
 }

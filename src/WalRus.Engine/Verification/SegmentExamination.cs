@@ -17,14 +17,14 @@ internal sealed class SegmentExamination(Archive archive, NativeBufferPool buffe
     /// <returns>The first thing that is wrong; null for a good segment.</returns>
     public async Task<ArchiveFinding?> RunAsync(ObjectKey key, WalFileName name, bool isPartial, CancellationToken cancellationToken)
     {
-        var size = facts.Coverage?.Size ?? WalSegmentSize.Default;
+        var size = facts.Size;
         if (!name.IsValidFor(size))
         {
             return ArchiveFinding.Error(FindingKind.WalDamaged, key, $"No segment of a cluster with segments of {size} has this name.");
         }
 
         using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
-        var reading = new Reading(name, size, isPartial ? null : facts.History(name.Timeline));
+        var reading = new SegmentReading(name, size, isPartial ? null : facts.History(name.Timeline));
         var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
         await using (source.ConfigureAwait(false))
         {
@@ -40,7 +40,7 @@ internal sealed class SegmentExamination(Archive archive, NativeBufferPool buffe
     }
 
     /// <summary>A partial segment was cut where its timeline ended: only its beginning and its length say anything.</summary>
-    private ArchiveFinding? Judge(ObjectKey key, Reading reading, WalSegmentSize size, bool isPartial)
+    private ArchiveFinding? Judge(ObjectKey key, SegmentReading reading, WalSegmentSize size, bool isPartial)
     {
         var foreign = reading.SystemIdentifier is { } here && facts.SystemIdentifier is { } known && here != known;
         var problem = reading.Length != size.Bytes
@@ -52,7 +52,7 @@ internal sealed class SegmentExamination(Archive archive, NativeBufferPool buffe
             : problem is null ? null : ArchiveFinding.Error(FindingKind.WalDamaged, key, $"It is damaged: {problem}.");
     }
 
-    private static async Task ReadAsync(Stream source, Memory<byte> buffer, Reading reading, CancellationToken cancellationToken)
+    private static async Task ReadAsync(Stream source, Memory<byte> buffer, SegmentReading reading, CancellationToken cancellationToken)
     {
         int count;
         while ((count = await source.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken)
@@ -63,7 +63,7 @@ internal sealed class SegmentExamination(Archive archive, NativeBufferPool buffe
     }
 
     /// <summary>The beginning of the segment behind, as far as the last record goes on in it.</summary>
-    private async Task ReadOnAsync(WalFileName next, Memory<byte> buffer, Reading reading, CancellationToken cancellationToken)
+    private async Task ReadOnAsync(WalFileName next, Memory<byte> buffer, SegmentReading reading, CancellationToken cancellationToken)
     {
         var found = await archive.FindAsync(WalGLayout.Wal(next.ToString()), cancellationToken).ConfigureAwait(false);
         if (found is null)
@@ -86,95 +86,6 @@ internal sealed class SegmentExamination(Archive archive, NativeBufferPool buffe
         catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged) || damaged.Code == ErrorCode.ObjectNotFound)
         {
             // That one's own finding.
-        }
-    }
-
-    /// <summary>What came to light of a segment so far.</summary>
-    private sealed class Reading(WalFileName name, WalSegmentSize size, TimelineHistory? history)
-    {
-        private readonly SegmentPages pages = new(history);
-        private readonly Lsn start = name.StartLsn(size);
-
-        /// <summary>Where the timeline begins, if it does in this segment: a record starts there, unless the history is wrong.</summary>
-        private readonly Lsn begin = history is { Switches.Count: > 0 } && size.SegmentNumber(history.Switches[^1].SwitchPoint) == name.SegmentNumber(size)
-            ? history.Switches[^1].SwitchPoint : default;
-
-        private bool hasBegun;
-        private bool isSwitched;
-
-        public WalRecordReader Records { get; } = new(name.StartLsn(size));
-
-        public long Length { get; private set; }
-
-        public ulong? SystemIdentifier { get; private set; }
-
-        public string? FirstPageProblem { get; private set; }
-
-        public string? Problem { get; private set; }
-
-        /// <summary>What the history says of the segment and the segment does not.</summary>
-        public string? HistoryProblem => begin.IsValid && !hasBegun
-            ? $"timeline {name.Timeline} begins at {begin} by its history, where no record of its WAL does" : null;
-
-        /// <summary>True while the record that began in the segment is not at its end.</summary>
-        public bool GoesOn => Problem is null && Records.IsInsideRecord;
-
-        public void Take(ReadOnlySpan<byte> bytes)
-        {
-            if (Length + bytes.Length <= size.Bytes && Problem is null)
-            {
-                CheckPages(bytes);
-                CheckRecords(bytes);
-            }
-
-            Length += bytes.Length;
-        }
-
-        public void TakeNext(ReadOnlySpan<byte> bytes) => CheckRecords(bytes);
-
-        private void CheckPages(ReadOnlySpan<byte> bytes)
-        {
-            for (var at = 0; at + SegmentPages.PageBytes <= bytes.Length && Problem is null; at += SegmentPages.PageBytes)
-            {
-                var page = bytes.Slice(at, SegmentPages.PageBytes);
-                var address = start + (ulong)(Length + at);
-                if (address == start)
-                {
-                    CheckFirst(page);
-                }
-
-                // Behind a switch there is nothing, not even headers.
-                isSwitched = isSwitched || (address != start && !page.ContainsAnyExcept((byte)0));
-                Problem ??= isSwitched ? null : pages.ProblemOf(page, address);
-            }
-        }
-
-        /// <summary>At the start of a page the record stands behind the page's header.</summary>
-        private bool IsBegin(Lsn record) => record == begin
-            || (begin.Value % SegmentPages.PageBytes == 0 && record > begin && record - begin <= WalPageHeader.LongLength);
-
-        private void CheckFirst(ReadOnlySpan<byte> page)
-        {
-            if (!WalPageHeader.TryParse(page, out var header) || !header.IsLong || header.PageAddress != start
-                || header.Timeline > name.Timeline || header.SegmentSizeBytes != size.Bytes)
-            {
-                Problem = FirstPageProblem = "its first page is not that of the segment in its name";
-                return;
-            }
-
-            SystemIdentifier = header.SystemIdentifier;
-        }
-
-        private void CheckRecords(ReadOnlySpan<byte> bytes)
-        {
-            WalReadState state;
-            while (Problem is null && (state = Records.Read(ref bytes)) != WalReadState.NeedsBytes)
-            {
-                Problem = state == WalReadState.End ? Records.EndReason : null;
-                hasBegun |= state == WalReadState.Record && IsBegin(Records.Record.Start);
-            }
-
-            Problem ??= Records.HasDataBetweenRecords ? "there is data where PostgreSQL leaves none, between or behind its records" : null;
         }
     }
 }

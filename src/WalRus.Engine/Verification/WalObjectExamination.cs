@@ -28,7 +28,9 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
                     .ConfigureAwait(false),
                 WalObjectKind.BackupHistory => await CheckSmallAsync(item, FindingKind.HistoryDamaged, CheckBackupHistory, cancellationToken)
                     .ConfigureAwait(false),
-                WalObjectKind.DeltaSidecar => await CheckSmallAsync(item, FindingKind.SidecarDamaged, CheckSidecar, cancellationToken)
+                WalObjectKind.DeltaSidecar when item.FileName.EndsWith("_delta", StringComparison.Ordinal) =>
+                    await CheckSidecarAsync(item, cancellationToken).ConfigureAwait(false),
+                WalObjectKind.DeltaSidecar => await CheckSmallAsync(item, FindingKind.SidecarDamaged, CheckFileChanges, cancellationToken)
                     .ConfigureAwait(false),
                 WalObjectKind.Metadata => await CheckSmallAsync(item, FindingKind.SidecarDamaged, CheckMetadata, cancellationToken)
                     .ConfigureAwait(false),
@@ -37,9 +39,9 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
         }
         catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
         {
-            return item.Kind is WalObjectKind.DeltaSidecar or WalObjectKind.Metadata
-                ? ArchiveFinding.Warning(FindingKind.SidecarDamaged, item.Key, damaged.Message)
-                : ArchiveFinding.Error(FindingKind.ObjectUnreadable, item.Key, damaged.Message);
+            return Finding(
+                item.Kind is WalObjectKind.DeltaSidecar or WalObjectKind.Metadata ? FindingKind.SidecarDamaged : FindingKind.ObjectUnreadable,
+                item, damaged.Message);
         }
         catch (WalRusException gone) when (gone.Code == ErrorCode.ObjectNotFound)
         {
@@ -48,13 +50,14 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
     }
 
     private static string? CheckHistory(WalObject item, byte[] content) =>
-        TimelineHistory.Parse(item.Timeline!.Value, content).Switches.Count == 0 ? "It names no timeline that this one came from." : null;
+        content.Length == 0 || content[^1] != '\n' ? "It ends in the middle of a line."
+            : TimelineHistory.Parse(item.Timeline!.Value, content).Switches.Count == 0 ? "It names no timeline that this one came from." : null;
 
     private static string? CheckBackupHistory(WalObject item, byte[] content)
     {
         var label = BackupLabel.Parse(content);
         return label.StartSegment != item.Segment ? $"It is of a backup that starts in {label.StartSegment}."
-            : label.StopLsn is null ? "It does not say where its backup ends." : null;
+            : label.StopLsn is null || content[^1] != '\n' || content.AsSpan().IndexOf("\nSTOP TIMELINE: "u8) < 0 ? "It does not say where its backup ends." : null;
     }
 
     private static string? CheckMetadata(WalObject item, byte[] content)
@@ -70,7 +73,18 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
         }
     }
 
-    private static string? CheckSidecar(WalObject item, byte[] content) => content.Length == 0 ? "It is empty." : null;
+    private string? CheckFileChanges(WalObject item, byte[] content) => DeltaFileChanges.Parse(content) is var changes && facts.SystemIdentifier is { } known && changes.SystemIdentifier != known
+            ? $"It is of the cluster {changes.SystemIdentifier}, the archive's is {known}." : null;
+
+    /// <summary>A busy group's sidecar has any length, so it is not kept.</summary>
+    private async Task<ArchiveFinding?> CheckSidecarAsync(WalObject item, CancellationToken cancellationToken)
+    {
+        using var buffer = await buffers.RentAsync(NativeBufferPool.WorkingBytes, cancellationToken).ConfigureAwait(false);
+        var source = await archive.OpenReadAsync(item.Key, cancellationToken).ConfigureAwait(false);
+        await using var close = source.ConfigureAwait(false);
+        await DeltaSidecar.ReadAsync(source, buffer.Memory, static (_, _) => { }, cancellationToken).ConfigureAwait(false);
+        return null;
+    }
 
     private async Task<ArchiveFinding?> CheckSmallAsync(
         WalObject item, FindingKind kind, Func<WalObject, byte[], string?> check, CancellationToken cancellationToken)
@@ -88,7 +102,7 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
                 content.Write(buffer.Memory.Span[..count]);
                 if (content.Length > MaxSmallBytes)
                 {
-                    return ArchiveFinding.Error(kind, item.Key, $"It is larger than {MaxSmallBytes >> 20} MiB, and so not what its name says.");
+                    return Finding(kind, item, $"It is larger than {MaxSmallBytes >> 20} MiB, and so not what its name says.");
                 }
             }
         }
@@ -98,12 +112,15 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
             // All but sidecars are text; where no checksum protects it, that is often what a flipped bit ends.
             var bytes = content.ToArray();
             var asText = item.Kind == WalObjectKind.DeltaSidecar || Utf8.IsValid(bytes) ? null : "It holds bytes that are no text.";
-            return (asText ?? check(item, bytes)) is not { } problem ? null
-                : kind == FindingKind.SidecarDamaged ? ArchiveFinding.Warning(kind, item.Key, problem) : ArchiveFinding.Error(kind, item.Key, problem);
+            return (asText ?? check(item, bytes)) is { } problem ? Finding(kind, item, problem) : null;
         }
         catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
         {
-            return ArchiveFinding.Error(kind, item.Key, damaged.Message);
+            return Finding(kind, item, damaged.Message);
         }
     }
+
+    /// <summary>Without sidecars and metadata nothing is lost but time.</summary>
+    private static ArchiveFinding Finding(FindingKind kind, WalObject item, string message) => kind == FindingKind.SidecarDamaged
+        ? ArchiveFinding.Warning(kind, item.Key, message) : ArchiveFinding.Error(kind, item.Key, message);
 }

@@ -120,14 +120,8 @@ internal sealed class WalWriter
         return record;
     }
 
-    private void FillSegment()
-    {
-        while (Position.Value % (ulong)size.Bytes != 0)
-        {
-            BeginPage(0);
-            bytes.Write(new byte[BlockSize - (int)(Position.Value % BlockSize)]);
-        }
-    }
+    /// <summary>Behind a switch PostgreSQL leaves zeros only, page headers included (xlog.c, CopyXLogRecordToWAL).</summary>
+    private void FillSegment() => bytes.Write(new byte[(int)(-(long)Position.Value & (size.Bytes - 1))]);
 
     private void Write(ReadOnlySpan<byte> record, int total)
     {

@@ -1,4 +1,5 @@
 using WalRus.Configuration;
+using WalRus.Postgres;
 using WalRus.Storage;
 using WalRus.Tests.Cli;
 using WalRus.Verification;
@@ -39,15 +40,25 @@ public sealed class ArchiveExaminationTests
         var damaged = Directory.EnumerateFiles(folder["archive"], "*", SearchOption.AllDirectories)
             .Where(file => KindOf(file) == objects).ToList();
         Assert.NotEmpty(damaged);
+        await using var engine = Open(environment);
+        var originals = new Dictionary<string, byte[]?>();
         foreach (var file in damaged)
         {
+            originals[file] = await ContentAsync(engine, folder["archive"], file);
             Harm(file, cuts, random);
         }
 
         var (findings, _) = await ExamineAsync(environment);
         var found = findings.Select(finding => finding.Object).ToHashSet();
-        Assert.All(damaged, file => Assert.True(
-            found.Contains(Path.GetRelativePath(folder["archive"], file)), $"seed {seed}: {file}\n{string.Join('\n', findings)}"));
+        foreach (var file in damaged.Where(file => !found.Contains(Path.GetRelativePath(folder["archive"], file))))
+        {
+            // Some bits of a compressed stream mean nothing: what is read is what was written. Small files without a checksum may lie.
+            var isHarmless = originals[file] is { } original && (await ContentAsync(engine, folder["archive"], file))?.SequenceEqual(original) == true;
+            Assert.True(
+                !cuts && (isHarmless || (!HasChecksums(golden) && objects == "wal" && !WalFileName.TryParse(Path.GetFileNameWithoutExtension(file), out _))),
+                $"seed {seed}: {file}\n{string.Join('\n', findings)}");
+        }
+
         Assert.All(findings, finding => Assert.False(string.IsNullOrWhiteSpace(finding.Action)));
     }
 
@@ -83,6 +94,27 @@ public sealed class ArchiveExaminationTests
         "basebackups_005" => "sentinels",
         _ => "lists",
     };
+
+    /// <returns>Null for a document, or what cannot be decoded.</returns>
+    private static async Task<byte[]?> ContentAsync(WalRusEngine engine, string root, string file)
+    {
+        if (file.EndsWith(".json", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        try
+        {
+            await using var source = await engine.Archive.OpenReadAsync(ObjectKey.Parse(Path.GetRelativePath(root, file)), Token);
+            var content = new MemoryStream();
+            await source.CopyToAsync(content, Token);
+            return content.ToArray();
+        }
+        catch (WalRusException)
+        {
+            return null;
+        }
+    }
 
     private static void Harm(string file, bool cuts, Random random)
     {
