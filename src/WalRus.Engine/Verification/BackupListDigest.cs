@@ -39,9 +39,9 @@ internal sealed class BackupListDigest
         return digest;
     }
 
-    /// <summary>The control file and the labels are in tars of their own, listed by some writers and not by others.</summary>
+    /// <summary>The control file, the labels and the manifest are in tars of their own, listed by some writers and not by others.</summary>
     public static bool IsServerFile(string relative) =>
-        relative is TarExtractor.ControlFile or TarExtractor.LabelFile or TarExtractor.MapFile;
+        relative is TarExtractor.ControlFile or TarExtractor.LabelFile or TarExtractor.MapFile or "backup_manifest";
 
     /// <summary>A file with its time, to the second: tars hold no more.</summary>
     public static string Dated(string relative, long unixSeconds) => string.Create(CultureInfo.InvariantCulture, $"{relative}\0{unixSeconds}");

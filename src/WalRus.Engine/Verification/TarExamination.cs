@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using WalRus.Archiving;
 using WalRus.Backup;
+using WalRus.Delta;
 using WalRus.Postgres;
 using WalRus.Storage;
 using WalRus.Streaming;
@@ -94,15 +95,27 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
         }
 
         var pages = control is { DataChecksumVersion: > 0, BlockSizeBytes: PageBytes } ? PageCheck.Of(relative, start) : null;
-        for (var isFirst = true; await tar.ReadContentAsync(cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece; isFirst = false)
+        IncrementReader? increment = null;
+        try
         {
-            if (isFirst && isDelta && IsIncrement(piece.Span))
+            for (var isFirst = true; await tar.ReadContentAsync(cancellationToken).ConfigureAwait(false) is { IsEmpty: false } piece; isFirst = false)
             {
-                digest.Increments.Add(relative);
-                pages = null;
+                if (isFirst && isDelta && IsIncrement(piece.Span))
+                {
+                    digest.Increments.Add(relative);
+                    increment = new IncrementReader(size, IncrementedFile.UsualSegmentBytes, relative);
+                    pages = null;
+                }
+
+                increment?.TakeHeader(piece.Span);
+                pages?.Take(piece.Span);
             }
 
-            pages?.Take(piece.Span);
+            increment?.ThrowIfUnfinished();
+        }
+        finally
+        {
+            increment?.Dispose();
         }
 
         if (pages is { WrongCount: > 0 })
