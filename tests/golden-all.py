@@ -75,6 +75,22 @@ class Archive:
             os.makedirs(place, mode=0o700, exist_ok=True)
         run(["chown", "-R", "postgres:", folder, *self.golden["tablespaces"].values()])
 
+    def compare_outputs(self):
+        """What wal-g's wal-show printed; .NET keeps 100 ns of a file's time, wal-g the whole."""
+        with open(f"{self.source}/outputs.json", encoding="utf-8") as outputs:
+            printed = json.load(outputs)
+        if not printed["tool"].startswith("wal-g"):
+            return
+        for told in printed["runs"]:
+            if told["args"][0] == "backup-mark":
+                break
+            if told["args"][0] != "wal-show":
+                continue
+            got = self.as_postgres([f"{self.folder}/walrus", *told["args"]], stderr=subprocess.DEVNULL)
+            same = [re.sub(r"(\.\d{1,7})\d{0,2}Z", lambda time: time[1].rstrip("0.") + "Z", text) for text in (told["stdout"], got.stdout)]
+            report(
+                same[0] == same[1] and got.returncode == told["exit"], f"{self.name} {' '.join(told['args'])}", f"exit {got.returncode}: {got.stdout}")
+
     def remove_places(self):
         for place in self.made:
             shutil.rmtree(place)
@@ -141,6 +157,7 @@ def main():
         archive = None
         try:
             archive = Archive(name, folder)
+            archive.compare_outputs()
             number = 0
             for index, backup in enumerate(entry["backup"] for entry in archive.golden["backups"]):
                 if "--full-only" in OPTIONS and "_D_" in backup:

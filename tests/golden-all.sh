@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Restores golden archives with the built executable, as an operator would from the command line: backup-fetch, the
-# server of that version, recovery through wal-fetch to each reachable point, the answers compared.
+# server of that version, recovery through wal-fetch to each reachable point, the answers compared; and wal-show's lines
+# with those that wal-g printed.
 #   tests/golden-all.sh [--full-only] [--quick] [FOLDER [NAME...]]
 # FOLDER holds one folder an archive (default: ../shared/golden beside the checkout, else the repository's own few).
 # --full-only leaves out delta backups, --quick takes the last point of each backup only. WALRUS: another executable that

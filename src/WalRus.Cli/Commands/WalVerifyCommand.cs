@@ -16,21 +16,22 @@ internal static class WalVerifyCommand
 {
     private const string Integrity = "integrity";
     private const string Timeline = "timeline";
-    private static readonly string[] Checks = [Integrity, Timeline];
+    private const string Deep = "deep";
+    private static readonly string[] Checks = [Integrity, Timeline, Deep];
     private static readonly string[] RangeTitles = ["TLI", "Start", "End", "Segments count", "Status"];
 
     public static Command Definition { get; } = new()
     {
         Name = "wal-verify",
-        Arguments = "integrity|timeline...",
-        Meaning = "Verify the archived WAL: missing segments, the cluster's timeline",
+        Arguments = "integrity|timeline|deep...",
+        Meaning = "Verify the archive: missing segments, the cluster's timeline; deep: read everything",
         MaximumArguments = int.MaxValue,
         Options =
         [
             new("json", "as JSON"),
             new(Timeline, "with --lsn: the cluster's timeline; without the two the server is asked", null, "uint"),
             new("lsn", "with --timeline: where the cluster is", null, "string"),
-            new("backup-name", "the backup to begin from; the earliest that is not permanent when not given", null, "string"),
+            new("backup-name", "the backup to begin from, the earliest that is not permanent when not given; the one to read deep", null, "string"),
         ],
         RunAsync = RunAsync,
     };
@@ -38,17 +39,17 @@ internal static class WalVerifyCommand
     private static async Task<int> RunAsync(Invocation call, CancellationToken cancellationToken)
     {
         CheckNames(call.Arguments);
+        if (call.Has("json") && call.Arguments.Contains(Deep))
+        {
+            throw new UsageException("--json does not go with deep, which tells what it finds as it finds it", Definition);
+        }
+
         var given = GivenPosition(call);
         var engine = call.OpenEngine();
         await using var close = engine.ConfigureAwait(false);
-        var request = new WalVerifyRequest
-        {
-            Integrity = call.Arguments.Contains(Integrity),
-            Timeline = call.Arguments.Contains(Timeline),
-            Position = given ?? await engine.ReadServerPositionAsync(cancellationToken).ConfigureAwait(false),
-            BackupName = call.Value("backup-name") is { Length: > 0 } name ? name : null,
-        };
-        var result = await engine.CreateWalVerify().RunAsync(request, cancellationToken).ConfigureAwait(false);
+        var backup = call.Value("backup-name") is { Length: > 0 } name ? name : null;
+        var result = call.Arguments.Any(check => check != Deep)
+            ? await VerifyAsync(call, engine, given, backup, cancellationToken).ConfigureAwait(false) : new WalVerifyResult(null, null);
         if (call.Has("json"))
         {
             JsonOutput.Write(call.Output, indented: false, writer => WriteJson(writer, result), end: "");
@@ -58,7 +59,38 @@ internal static class WalVerifyCommand
             WriteText(call.Output, result);
         }
 
-        return ExitCodes.Success;
+        return call.Arguments.Contains(Deep) && !await ExamineAsync(call, engine, backup, cancellationToken).ConfigureAwait(false)
+            ? ExitCodes.Failure : ExitCodes.Success;
+    }
+
+    private static async Task<WalVerifyResult> VerifyAsync(
+        Invocation call, WalRusEngine engine, WalPosition? given, string? backup, CancellationToken cancellationToken) =>
+        await engine.CreateWalVerify().RunAsync(
+            new WalVerifyRequest
+            {
+                Integrity = call.Arguments.Contains(Integrity),
+                Timeline = call.Arguments.Contains(Timeline),
+                Position = given ?? await engine.ReadServerPositionAsync(cancellationToken).ConfigureAwait(false),
+                BackupName = backup,
+            },
+            cancellationToken).ConfigureAwait(false);
+
+    /// <summary>A line a finding, with what to do in the log; true when nothing is lost.</summary>
+    private static async Task<bool> ExamineAsync(Invocation call, WalRusEngine engine, string? backup, CancellationToken cancellationToken)
+    {
+        var examination = engine.CreateArchiveExamination();
+        var isGood = true;
+        await foreach (var finding in examination.RunAsync(new ExaminationRequest { BackupName = backup }, cancellationToken).ConfigureAwait(false))
+        {
+            isGood &= finding.Severity != FindingSeverity.Error;
+            call.Output.Write($"[wal-verify] {Deep} {finding.Severity.ToString().ToUpperInvariant()} {finding.Kind} {finding.Object}: {finding.Message}\n");
+            call.Log.Info("FindingAction", $"{finding.Object}: {finding.Action}");
+        }
+
+        var read = examination.Summary;
+        call.Output.Write(FormattableString.Invariant(
+            $"[wal-verify] {Deep} check status: {(isGood ? "OK" : "FAILURE")}, {read.ObjectCount} objects read, {read.SegmentCount} segments, {read.BackupCount} backups\n"));
+        return isGood;
     }
 
     private static void CheckNames(IReadOnlyList<string> names)

@@ -42,6 +42,21 @@ public sealed class WalVerifyCommandTests
     }
 
     [Fact]
+    public async Task Deep_reads_everything_and_ends_with_1_for_damage()
+    {
+        using var folder = new TemporaryFolder();
+        var environment = GoldenFolder.Unpack(GoldenArchive.InRepository().Single(golden => golden.Name == "walg-pg18-lzma-walmap"), folder);
+        var good = await InProcess.RunAsync(environment, "wal-verify", "deep", "--backup-name", "LATEST");
+        Assert.Equal((0, "[wal-verify] deep check status: OK, 11 objects read, 1 segments, 3 backups\n"), (good.ExitCode, good.Output));
+        await File.WriteAllTextAsync(folder["archive", "wal_005", "000000010000000000000009.lzma"], "x", TestContext.Current.CancellationToken);
+        var damaged = await InProcess.RunAsync(environment, "wal-verify", "deep", "--backup-name", "LATEST");
+        Assert.Equal(1, damaged.ExitCode);
+        Assert.StartsWith(
+            "[wal-verify] deep ERROR ObjectUnreadable wal_005/000000010000000000000009.lzma: ", damaged.Output, StringComparison.Ordinal);
+        Assert.Contains("make a new backup", damaged.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Where_nothing_is_looked_at_the_details_are_null()
     {
         using var archive = new FolderArchive();
@@ -64,7 +79,8 @@ public sealed class WalVerifyCommandTests
     }
 
     [Theory]
-    [InlineData("wal-verify", "at least one of the following checks should be specified: integrity, timeline")]
+    [InlineData("wal-verify", "at least one of the following checks should be specified: integrity, timeline, deep")]
+    [InlineData("wal-verify deep --json", "--json does not go with deep")]
     [InlineData("wal-verify nonsense", "invalid check specified: nonsense")]
     [InlineData("wal-verify integrity --lsn 0/4000028", "--timeline and --lsn belong together")]
     [InlineData("wal-verify integrity --lsn x --timeline 1", "is not a timeline and a position")]
