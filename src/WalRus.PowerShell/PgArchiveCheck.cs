@@ -52,17 +52,14 @@ public sealed class PgArchiveCheck
         Timeline = result.Timeline.Current.Value,
         HighestTimeline = result.Timeline.Highest?.Value,
         BackupName = result.Integrity.BackupName,
-        Range =
-        [
-            .. result.Integrity.Ranges.Select(range => new PgWalRange
-            {
-                Timeline = range.Timeline.Value,
-                First = range.First.ToString(),
-                Last = range.Last.ToString(),
-                Count = range.Count,
-                Status = range.Status.ToString(),
-            }),
-        ],
+        Range = result.Integrity.Ranges.Select(range => new PgWalRange
+        {
+            Timeline = range.Timeline.Value,
+            First = range.First.ToString(),
+            Last = range.Last.ToString(),
+            Count = range.Count,
+            Status = range.Status.ToString(),
+        }).ToList(),
     };
 }
 

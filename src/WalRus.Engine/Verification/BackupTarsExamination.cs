@@ -94,8 +94,12 @@ internal sealed class BackupTarsExamination(
         {
             using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
             var examination = new TarExamination(archive, control, sentinel.StartLsn ?? default, sentinel.Delta is not null);
-            read[BackupListDigest.WithoutCodec(tar.Key.Name)] =
-                await examination.RunAsync(tar.Key, buffer.Memory, report, cancellationToken).ConfigureAwait(false);
+            var digest = await examination.RunAsync(tar.Key, buffer.Memory, cancellationToken).ConfigureAwait(false);
+            read[BackupListDigest.WithoutCodec(tar.Key.Name)] = digest;
+            foreach (var finding in digest.PageFindings)
+            {
+                await report(finding).ConfigureAwait(false);
+            }
         }
         catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
         {

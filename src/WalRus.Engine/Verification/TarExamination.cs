@@ -25,6 +25,9 @@ internal sealed class TarDigest
     /// <summary>Bytes of files.</summary>
     public long ContentBytes { get; set; }
 
+    /// <summary>Files whose pages are wrong, the first of them; told only of a tar that is whole.</summary>
+    public List<ArchiveFinding> PageFindings { get; } = [];
+
     /// <summary>The control file and the labels, where they were met.</summary>
     public Dictionary<string, byte[]> ServerFiles { get; } = new(StringComparer.Ordinal);
 }
@@ -39,17 +42,17 @@ internal sealed class TarDigest
 /// <param name="isDelta">Members may be increments.</param>
 internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn start, bool isDelta)
 {
+    private const int MaxPageFindings = 100;
     private const int MaxServerFileBytes = 1 << 20;
     private const int PageBytes = 8192;
     private const uint BlocksOfFile = 131_072;
 
     /// <param name="key">The tar.</param>
     /// <param name="buffer">At least <see cref="TarReader.MinBufferBytes"/>, a multiple of a page.</param>
-    /// <param name="report">Told of each file whose pages are wrong.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="WalRusException">What is wrong with the tar itself.</exception>
     public async Task<TarDigest> RunAsync(
-        ObjectKey key, Memory<byte> buffer, Func<ArchiveFinding, ValueTask> report, CancellationToken cancellationToken)
+        ObjectKey key, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         var digest = new TarDigest();
         var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
@@ -66,7 +69,7 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
 
             if (tar.Entry.Kind == TarEntryKind.File)
             {
-                await ReadFileAsync(tar, relative, key, digest, report, cancellationToken).ConfigureAwait(false);
+                await ReadFileAsync(tar, relative, key, digest, cancellationToken).ConfigureAwait(false);
             }
         }
 
@@ -78,7 +81,6 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
         string relative,
         ObjectKey key,
         TarDigest digest,
-        Func<ArchiveFinding, ValueTask> report,
         CancellationToken cancellationToken)
     {
         var size = tar.Entry.SizeBytes;
@@ -118,11 +120,10 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
             increment?.Dispose();
         }
 
-        if (pages is { WrongCount: > 0 })
+        if (pages is { WrongCount: > 0 } && digest.PageFindings.Count < MaxPageFindings)
         {
-            await report(ArchiveFinding.Warning(
-                FindingKind.PageChecksumWrong, key, string.Create(CultureInfo.InvariantCulture, $"'{relative}': {pages.WrongCount} pages have wrong checksums, the first is block {pages.FirstWrong}.")))
-                .ConfigureAwait(false);
+            digest.PageFindings.Add(ArchiveFinding.Warning(FindingKind.PageChecksumWrong, key, string.Create(
+                CultureInfo.InvariantCulture, $"'{relative}': {pages.WrongCount} pages have wrong checksums, the first is block {pages.FirstWrong}.")));
         }
     }
 
