@@ -22,9 +22,17 @@ internal sealed class TemporaryFolder : IDisposable
 
     public void Dispose()
     {
-        if (Directory.Exists(FullName))
+        // A detached wal-prefetch may still put files there; it ends soon, having nowhere to put them.
+        for (var attempt = 0; Directory.Exists(FullName); attempt++)
         {
-            Directory.Delete(FullName, recursive: true);
+            try
+            {
+                Directory.Delete(FullName, recursive: true);
+            }
+            catch (IOException) when (attempt < 10)
+            {
+                Thread.Sleep(200);
+            }
         }
     }
 }
