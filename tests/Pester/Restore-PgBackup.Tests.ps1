@@ -154,10 +154,10 @@ Describe 'Restore-PgBackup' -Skip:$missing {
         $result.Name | Should -BeExactly $delta.Name
         $result.ChainLength | Should -Be 2
         $result.IncrementCount | Should -BeGreaterThan 0
-        (Find-PgRecoveryPoint -Kind Backup -Setting $setting | Where-Object Name -EQ $delta.Name).Obstacle | Should -BeNullOrEmpty
-        (Measure-PgRecovery -Setting $setting).NewestBackup | Should -BeExactly $delta.Name
-        $drill = Invoke-AsServer $server "Test-PgBackup -Setting @{ WALG_FILE_PREFIX = '$($server.Archive)' } -Query 'SELECT count(*) FROM fresh'"
-        $drill.Passed | Should -BeTrue
+        (Find-PgRecoveryPoint -Type Backup -Setting $setting | Where-Object Name -EQ $delta.Name).Obstacle | Should -BeNullOrEmpty
+        (Measure-PgRecovery -Setting $setting).BackupName | Should -BeExactly $delta.Name
+        $drill = Invoke-AsServer $server "Test-PgBackup -Setting @{ WALG_FILE_PREFIX = '$($server.Archive)' } -Sql 'SELECT count(*) FROM fresh' -Expected 100"
+        $drill.Status | Should -BeExactly 'Passed'
         "$($drill.Name)" | Should -BeExactly $delta.Name
     }
 
