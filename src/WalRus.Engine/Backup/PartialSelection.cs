@@ -27,7 +27,7 @@ internal sealed class PartialSelection(IReadOnlyList<RelationPattern> patterns)
             database = new Database
             {
                 IsWhole = Match(relation.Database, null),
-                HasTables = patterns.Any(one => one.Table is not null && one.Database.IsMatch(relation.Database)),
+                HasTables = patterns.Any(one => one.Table is not null && one.IsOfDatabase(relation.Database)),
             };
             databases.Add(relation.Database, database);
         }
@@ -138,8 +138,8 @@ internal sealed class PartialSelection(IReadOnlyList<RelationPattern> patterns)
         var isMatch = false;
         foreach (var pattern in patterns)
         {
-            if (pattern.Database.IsMatch(database)
-                && (table is null ? pattern.Table is null : pattern.Table?.IsMatch(table) == true))
+            if (pattern.IsOfDatabase(database)
+                && (table is null ? pattern.Table is null : pattern.IsOfTable(table)))
             {
                 isMatch = true;
                 matched.Add(pattern);

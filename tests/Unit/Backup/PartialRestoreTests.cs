@@ -101,6 +101,24 @@ public sealed class PartialRestoreTests : IDisposable
         Assert.Contains("does not list", (await Assert.ThrowsAsync<WalRusException>(() => PlanAsync(unlisted, ["postgres"]))).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("shop", "shop", null, true)]
+    [InlineData("shop", "shops", null, false)]
+    [InlineData("s*p", "shop", null, true)]
+    [InlineData("*", "", null, true)]
+    [InlineData("ab*ba", "aba", null, false)]
+    [InlineData("a*b*c", "aXbYbZc", null, true)]
+    [InlineData("a*b*c", "aXcYb", null, false)]
+    [InlineData("shop/orders", "shop", "public.orders", true)]
+    [InlineData("shop/s/orders*", "shop", "s.orders_2024", true)]
+    [InlineData("shop/s.t", "shop", "public.s.t", false)]
+    [InlineData("a.c", "abc", null, false)]
+    public void A_star_is_any_text_and_nothing_else_is_special(string pattern, string database, string? table, bool expected)
+    {
+        var parsed = RelationPattern.Parse(pattern);
+        Assert.Equal(expected, parsed.IsOfDatabase(database) && (table is null ? parsed.Table is null : parsed.IsOfTable(table)));
+    }
+
     private static async Task FillAsync(PostgresCluster cluster)
     {
         await cluster.ExecuteAsync("CREATE DATABASE shop");
