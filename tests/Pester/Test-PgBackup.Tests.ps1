@@ -158,7 +158,7 @@ Describe 'Test-PgBackup' -Skip:$missing {
         Invoke-S3 $bucket @('-X', 'DELETE') $part
         $last = Test-PgBackup $stored @options -ErrorVariable failed
         $last.FailedPhase | Should -Be 'Restore' -Because "$last $failed"
-        $last.Message | Should -Match 'lacks \d+ of the files it lists'
+        $last.Message | Should -Match "has lost 'part_001.tar', which it lists"
     }
 
     It 'prints the plan with -WhatIf and does nothing' {
