@@ -16,9 +16,10 @@ public sealed class DifferentialTests
     /// <summary>Settings of one backup-push; the flags that go with it; whether it reads the data directory.</summary>
     private static readonly (string Name, Dictionary<string, string> Settings, bool IsLocal)[] Ways =
     [
-        ("page scan", [], true),
-        ("page scan, native", new() { ["WALRUS_INCREMENT_FORMAT"] = "native" }, true),
-        ("WAL map", new() { ["WALG_USE_WAL_DELTA"] = "true" }, true),
+        ("page scan", new() { ["WALRUS_DELTA_SOURCE"] = "pages" }, true),
+        ("page scan, native", new() { ["WALRUS_DELTA_SOURCE"] = "pages", ["WALRUS_INCREMENT_FORMAT"] = "native" }, true),
+        ("WAL map", new() { ["WALRUS_DELTA_SOURCE"] = "wal" }, true),
+        ("WAL summaries", new() { ["WALRUS_DELTA_SOURCE"] = "summaries", ["WALRUS_INCREMENT_FORMAT"] = "native" }, true),
         ("remote", [], false),
     ];
 
@@ -123,7 +124,7 @@ public sealed class DifferentialTests
         string[] mapped = known.Count > 0 ? ["--tablespace-mapping", string.Join(',', known.Select(oid => $"{oid}={places[oid]}"))] : [];
         await using var restored = await archived.RecoverAsync([.. fetch, .. mapped]);
         Assert.Equal(expected, await DumpAsync(restored));
-        if (Clients("pg_amcheck") is { } checker
+        if (cluster.Major >= 14 && Clients("pg_amcheck") is { } checker
             && await restored.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'amcheck')"))
         {
             await checker.RunAsync(
