@@ -65,7 +65,7 @@ Describe 'Repair-WalArchive' -Skip:$missing {
     It 'archives nothing that is not whole' {
         $folder = New-Item -ItemType Directory (Join-Path $TestDrive ([guid]::NewGuid().ToString('N')))
         $bytes = [IO.File]::ReadAllBytes((Join-Path $server.Data pg_wal $lost[0]))
-        [Array]::Clear($bytes, 8192, 8192)
+        [Array]::Clear($bytes, 0, 8192)
         [IO.File]::WriteAllBytes((Join-Path $folder $lost[0]), $bytes)
         $done = Repair-WalArchive $folder -Setting $archive -ErrorAction SilentlyContinue -ErrorVariable failed
         $done.Name | Should -Be $lost[1]

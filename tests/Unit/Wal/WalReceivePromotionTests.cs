@@ -51,6 +51,7 @@ public sealed class WalReceivePromotionTests
         receiver.Start(primary.Settings());
         await Receiver.UntilStreamingAsync(primary, 2);
         await primary.ExecuteAsync("CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 20000) AS n");
+        await receiver.UntilArchivedAsync(await primary.SwitchWalAsync());
         await receiver.StopAsync();
         await primary.StopAsync();
         await standby.PromoteAsync();
