@@ -47,7 +47,7 @@ Describe 'The main job, archiving by <Way> to <Store>' -ForEach $ways -Skip:$mis
             $null = New-Item -ItemType Directory $scripts -Force
             "`$ErrorActionPreference = 'Stop'`nImport-Module '$ModulePath'`n`$null = Push-WalSegment `$args[0]" | Set-Content "$scripts/archive.ps1"
             "`$ErrorActionPreference = 'Stop'`nImport-Module '$ModulePath'`n`$null = Restore-WalSegment `$args[0] `$args[1]" | Set-Content "$scripts/restore.ps1"
-            if ($RunsAsRoot) { & chmod -R a+rX $TestDrive (Split-Path $TestDrive) }
+            if ($RunsAsRoot) { & chmod -R a+rX $TestDrive }
             "$Pwsh -NoProfile -NonInteractive -File `"$scripts/archive.ps1`" `"%p`""
             "-RestoreCommand '$Pwsh -NoProfile -NonInteractive -File `"$scripts/restore.ps1`" `"%f`" `"%p`"'"
         }

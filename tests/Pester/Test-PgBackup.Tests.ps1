@@ -25,9 +25,11 @@ BeforeAll {
         @{ WALG_FILE_PREFIX = $copy }
     }
 
-    function Set-FlippedByte([string] $Path) {
+    function Set-FlippedContent([string] $Path) {
         $bytes = [IO.File]::ReadAllBytes($Path)
-        $bytes[$bytes.Length / 2] = $bytes[$bytes.Length / 2] -bxor 0x55
+        # One alone may be the distance of a match within zeros, which changes nothing.
+        $middle = [int] ($bytes.Length / 2)
+        foreach ($i in $middle..($middle + 15)) { $bytes[$i] = $bytes[$i] -bxor 0x55 }
         [IO.File]::WriteAllBytes($Path, $bytes)
     }
 
@@ -119,7 +121,7 @@ Describe 'Test-PgBackup' -Skip:$missing {
     }
 
     It 'fails on <What>, in phase <Phase>' -ForEach @(
-        @{ What = 'a corrupted part'; Phase = 'Restore'; Break = { param($a) Set-FlippedByte (Get-ChildItem "$a/basebackups_005/$sound/tar_partitions/part_*")[0] } }
+        @{ What = 'a corrupted part'; Phase = 'Restore'; Break = { param($a) Set-FlippedContent (Get-ChildItem "$a/basebackups_005/$sound/tar_partitions/part_*")[0] } }
         @{ What = 'a missing part'; Phase = 'Restore'; Break = { param($a) Remove-Item (Get-ChildItem "$a/basebackups_005/$sound/tar_partitions/part_*")[0] } }
         @{ What = 'a missing WAL segment'; Phase = 'Plan'; Break = { param($a) Remove-Item "$a/wal_005/$($sound.Substring(5)).*" } }
     ) {
@@ -151,7 +153,7 @@ Describe 'Test-PgBackup' -Skip:$missing {
         Invoke-S3 $bucket @('-T', $file) $segment
         $part = "basebackups_005/$stored/tar_partitions/part_001.tar.lz4"
         Invoke-S3 $bucket @('-o', $file) $part
-        Set-FlippedByte $file
+        Set-FlippedContent $file
         Invoke-S3 $bucket @('-T', $file) $part
         $corrupted = Test-PgBackup $stored @options -ErrorVariable failed
         $corrupted.FailedPhase | Should -Be 'Restore' -Because "$corrupted $failed $($corrupted.Phases.Message)"
