@@ -127,20 +127,22 @@ internal sealed partial class DaemonHost(Invocation call, string socketPath)
     /// <summary>Gives back what the start needed, then, while there is nothing to do, what the work needed.</summary>
     private static async Task RestAsync(ArchivingDaemon daemon, CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(RestInterval);
+        using var timer = new PeriodicTimer(IdleMemory.DropInterval);
         IdleMemory.GiveBack();
         var seen = daemon.Activity;
         var givenBackAt = seen;
+        var quiet = 0;
         try
         {
             while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
             {
                 var now = daemon.Activity;
-                if (now != seen || now < 0)
+                quiet = now != seen || now < 0 ? 0 : quiet + 1;
+                if (quiet == 0)
                 {
                     IdleMemory.DropCode();
                 }
-                else if (now != givenBackAt)
+                else if (now != givenBackAt && IdleMemory.DropInterval * quiet >= RestInterval)
                 {
                     daemon.ReleaseIdle();
                     IdleMemory.GiveBack();

@@ -11,19 +11,20 @@ namespace WalRus.Cli.Service;
 /// </summary>
 internal static partial class IdleMemory
 {
+    /// <summary>How often code that ran once is dropped while there is work.</summary>
+    public static readonly TimeSpan DropInterval = TimeSpan.FromMilliseconds(250);
+
     private const int DontNeed = 4;
 
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private static readonly List<(nint Start, nint Length)> Code = [];
 
     private static Timer? keeping;
-
-    private static readonly List<(nint Start, nint Length)> Code = [];
 
     /// <summary>Drops what was run and is not again, now and every quarter of a second, until the process ends.</summary>
     public static void KeepLow()
     {
         DropStart();
-        keeping ??= new Timer(static _ => DropCode(), null, Interval, Interval);
+        keeping ??= new Timer(static _ => DropCode(), null, DropInterval, DropInterval);
     }
 
     /// <summary>Everything that can be given back; for when there is nothing to do.</summary>
