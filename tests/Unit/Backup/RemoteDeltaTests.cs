@@ -72,10 +72,13 @@ public sealed class RemoteDeltaTests : IDisposable
             File.Delete(path);
         }
 
+        // Only a summary that ends behind the parent's start shows that those of its start are there to be deleted.
+        var behind = await cluster.ScalarAsync<string>("SELECT pg_current_wal_lsn()::text");
         await cluster.ExecuteAsync("CHECKPOINT");
         await cluster.SwitchWalAsync();
         await cluster.ExecuteAsync("INSERT INTO t VALUES (-1)");
-        await PostgresCluster.UntilAsync(() => cluster.ScalarAsync<bool>("SELECT count(*) > 0 FROM pg_available_wal_summaries()"));
+        await PostgresCluster.UntilAsync(() => cluster.ScalarAsync<bool>(
+            $"SELECT count(*) > 0 FROM pg_available_wal_summaries() WHERE end_lsn >= '{behind}'"));
         foreach (var path in Directory.GetFiles(Path.Combine(cluster.DataDirectory, "pg_wal", "summaries")))
         {
             File.Delete(path);
@@ -212,6 +215,7 @@ public sealed class RemoteDeltaTests : IDisposable
         Assert.Null(delta.Delta.BlockSourceFallback);
         Assert.True(delta.Delta.IncrementedFileCount > 100, $"{delta.Delta.IncrementedFileCount} increments");
         Assert.True(delta.Delta.ChangedBlockCount > 5, $"{delta.Delta.ChangedBlockCount} pages");
-        Assert.Empty(delta.Warnings);
+        // A server whose archiver sleeps says after a minute that it waits for it.
+        Assert.DoesNotContain(delta.Warnings, warning => !warning.Contains("still waiting for all required WAL", StringComparison.Ordinal));
     }
 }
