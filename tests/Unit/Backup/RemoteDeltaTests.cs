@@ -201,10 +201,16 @@ public sealed class RemoteDeltaTests : IDisposable
     private async Task<BackupPushResult> PushBusyAsync(PostgresCluster cluster)
     {
         var load = BusyServer.TransferAsync(cluster, out var stop);
-        var result = await fixture.PushAsync(cluster, new BackupPushRequest());
+        var push = fixture.PushAsync(cluster, new BackupPushRequest());
+        while (await Task.WhenAny(push, Task.Delay(TimeSpan.FromSeconds(1), CancellationToken.None)) != push)
+        {
+            // Wakes an archiver that missed its call: it would sleep for a minute, and the server warn that it waits for it.
+            await cluster.ReloadAsync();
+        }
+
         await stop.CancelAsync();
         await load;
-        return result;
+        return await push;
     }
 
     private static void CheckDelta(BackupPushResult parent, BackupPushResult delta, string blockSource)
@@ -215,7 +221,6 @@ public sealed class RemoteDeltaTests : IDisposable
         Assert.Null(delta.Delta.BlockSourceFallback);
         Assert.True(delta.Delta.IncrementedFileCount > 100, $"{delta.Delta.IncrementedFileCount} increments");
         Assert.True(delta.Delta.ChangedBlockCount > 5, $"{delta.Delta.ChangedBlockCount} pages");
-        // A server whose archiver sleeps says after a minute that it waits for it.
-        Assert.DoesNotContain(delta.Warnings, warning => !warning.Contains("still waiting for all required WAL", StringComparison.Ordinal));
+        Assert.Empty(delta.Warnings);
     }
 }
