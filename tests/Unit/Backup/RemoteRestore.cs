@@ -50,6 +50,13 @@ internal static class RemoteRestore
 /// <summary>A server that is used while it is backed up.</summary>
 internal static class BusyServer
 {
+    /// <summary>
+    /// A busy server says after sixty turns of a waiting loop that it still waits for its archiver, and each commit of others
+    /// is a turn (do_pg_backup_stop). Nothing else may be said.
+    /// </summary>
+    public static void CheckWarnings(IEnumerable<string> warnings) =>
+        Assert.DoesNotContain(warnings, warning => !warning.Contains("still waiting for all required WAL", StringComparison.Ordinal));
+
     /// <summary>Moves money between the accounts 1 to 3000 until told to stop: the sum never changes.</summary>
     public static Task TransferAsync(PostgresCluster cluster, out CancellationTokenSource stop)
     {
