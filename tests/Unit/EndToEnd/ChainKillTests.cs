@@ -9,11 +9,6 @@ namespace WalRus.Tests.EndToEnd;
 /// </summary>
 public sealed class ChainKillTests
 {
-    private static readonly int Kills =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "5", CultureInfo.InvariantCulture);
-
-    private readonly int seed = Environment.TickCount;
-
     [Theory]
     [InlineData("folder", "wi1")]
     [InlineData("bucket", "native")]
@@ -39,32 +34,26 @@ public sealed class ChainKillTests
 
         using var folder = new TemporaryFolder();
         await ArchivedCluster.GiveToServerAsync(folder.FullName);
-        var watch = Stopwatch.StartNew();
-        await archived.WalRusAsync("backup-fetch", folder["whole"], "LATEST");
-        var usual = watch.Elapsed;
+        var moments = new KillMoments(5) { Since = ("Restoring base_", 1) };
+        await moments.MeasureAsync(["backup-fetch", folder["whole"], "LATEST"], archived.Environment);
         var plan = await archived.WalRusAsync("backup-fetch", folder["plan"], "LATEST", "--dry-run");
         Assert.Equal(3, plan.Split('\n').Count(line => line.StartsWith("step ", StringComparison.Ordinal)));
         Assert.False(Directory.Exists(folder["plan"]));
-        var random = new Random(seed);
-        var killed = 0;
         var destination = folder["data"];
-        for (var kill = 0; kill < Kills; kill++)
+        while (moments.Next())
         {
             // The retry goes over what the killed one left.
-            if (await WalRusProgram.RunAndKillAsync(
-                ["backup-fetch", destination, "LATEST", "--force"], archived.Environment, usual * random.NextDouble()))
+            if (await moments.KillAsync(["backup-fetch", destination, "LATEST", "--force"], archived.Environment))
             {
-                killed++;
-                Assert.False(
-                    File.Exists(Path.Combine(destination, "global", "pg_control"))
-                        && File.Exists(Path.Combine(destination, "walrus-restore.unfinished")) && !IsWhole(destination, folder["whole"]),
-                    $"seed {seed}, kill {kill}");
+                Assert.True(
+                    !File.Exists(Path.Combine(destination, "global", "pg_control")) || IsWhole(destination, folder["whole"]),
+                    moments.Where);
             }
         }
 
-        Assert.True(killed > 0, $"no restore was killed in time, seed {seed}");
         await archived.WalRusAsync("backup-fetch", destination, "LATEST", "--force");
-        Assert.True(IsWhole(destination, folder["whole"]), $"seed {seed}");
+        Assert.True(IsWhole(destination, folder["whole"]), moments.Where);
+        moments.Report($"restore of a {format} chain from a {kind}");
         await using var recovered = await archived.RecoverAsync("LATEST", "--target-immediate");
         Assert.Equal(expected, await ArchivedCluster.FingerprintAsync(recovered, "t"));
         Assert.Equal(3000L, await recovered.ScalarAsync<long>("SELECT count(*) FROM v"));

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using WalRus.Archiving;
 using WalRus.Tests.Contracts;
@@ -9,14 +8,10 @@ namespace WalRus.Tests.EndToEnd;
 
 /// <summary>
 /// copy and st transfer by the executable: a copy recovers what the original would, and kill -9 at random moments leaves
-/// whole backups on either side. WALRUS_TEST_KILLS sets how many kills for each; the seed is in the failure's text.
+/// whole backups on either side. WALRUS_TEST_KILLS sets how many kills for each.
 /// </summary>
 public sealed class CopyTests : IDisposable
 {
-    private static readonly int Kills =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "2", System.Globalization.CultureInfo.InvariantCulture);
-
-    private readonly int seed = Environment.TickCount;
     private readonly TemporaryFolder folder = new();
 
     private static Dictionary<string, string> NoSettings { get; } = [];
@@ -68,23 +63,26 @@ public sealed class CopyTests : IDisposable
     {
         await using var source = await GoldenAsync("folder");
         var keys = await source.KeysAsync();
-        var usual = await MeasureAsync("folder", kind, async (_, arguments) => await WalRusProgram.SucceedAsync(NoSettings, arguments));
-        var random = new Random(seed);
-        var killed = 0;
-        for (var i = 0; i < Kills; i++)
+        var moments = new KillMoments(2) { Since = ("Copying ", 1) };
+        await using (var first = await NewAsync(kind))
+        {
+            await moments.MeasureAsync(["copy", .. await EndsAsync(source, first), "-w"], NoSettings);
+        }
+
+        while (moments.Next())
         {
             await using var target = await NewAsync(kind);
             string[] arguments = ["copy", .. await EndsAsync(source, target), "-w"];
-            killed += await WalRusProgram.RunAndKillAsync(arguments, NoSettings, usual * random.NextDouble()) ? 1 : 0;
+            await moments.KillAsync(arguments, NoSettings);
 
-            await AssertWholeAsync(target, source, $"seed {seed}, kill {i}");
+            await AssertWholeAsync(target, source, moments.Where);
             Assert.Equal(keys, await source.KeysAsync());
             await WalRusProgram.SucceedAsync(NoSettings, arguments);
             Assert.Equal(keys, await target.KeysAsync());
             await target.AssertSameAsync(source, keys);
         }
 
-        Assert.True(killed > 0, $"no copy was killed in time, seed {seed}");
+        moments.Report($"copy to a {kind}");
     }
 
     [Theory]
@@ -94,19 +92,22 @@ public sealed class CopyTests : IDisposable
     {
         await using var reference = await GoldenAsync("folder");
         var keys = await reference.KeysAsync();
-        var usual = await MeasureAsync(from, to, async (_, arguments) =>
-            await WalRusProgram.SucceedAsync(NoSettings, ["st", "transfer", "files", "", .. arguments[1..^1]]));
-        var random = new Random(seed);
-        var killed = 0;
-        for (var i = 0; i < Kills; i++)
+        var moments = new KillMoments(2);
+        await using (var source = await GoldenAsync(from))
+        await using (var target = await NewAsync(to))
+        {
+            await moments.MeasureAsync(["st", "transfer", "files", "", .. await EndsAsync(source, target)], NoSettings);
+        }
+
+        while (moments.Next())
         {
             await using var source = await GoldenAsync(from);
             await using var target = await NewAsync(to);
             string[] arguments = ["st", "transfer", "files", "", .. await EndsAsync(source, target)];
-            killed += await WalRusProgram.RunAndKillAsync(arguments, NoSettings, usual * random.NextDouble()) ? 1 : 0;
+            await moments.KillAsync(arguments, NoSettings);
 
-            await AssertWholeAsync(source, reference, $"seed {seed}, kill {i}");
-            await AssertWholeAsync(target, reference, $"seed {seed}, kill {i}");
+            await AssertWholeAsync(source, reference, moments.Where);
+            await AssertWholeAsync(target, reference, moments.Where);
             Assert.Equal(keys, (await source.KeysAsync()).Union(await target.KeysAsync()).Order(StringComparer.Ordinal));
             await WalRusProgram.SucceedAsync(NoSettings, arguments);
             Assert.Empty(await source.KeysAsync());
@@ -114,23 +115,14 @@ public sealed class CopyTests : IDisposable
             await target.AssertSameAsync(reference, keys);
         }
 
-        Assert.True(killed > 0, $"no move was killed in time, seed {seed}");
+        moments.Report($"move from a {from} to a {to}");
     }
 
-    /// <summary>How long it takes undisturbed.</summary>
-    private async Task<TimeSpan> MeasureAsync(string from, string to, Func<TransferPlace, string[], Task> work)
-    {
-        await using var source = await GoldenAsync(from);
-        await using var target = await NewAsync(to);
-        string[] arguments = ["copy", .. await EndsAsync(source, target), "-w"];
-        var watch = Stopwatch.StartNew();
-        await work(target, arguments);
-        return watch.Elapsed;
-    }
-
+    /// <summary>The target at a rate that makes it take a while on a quick machine too.</summary>
     private async Task<string[]> EndsAsync(TransferPlace source, TransferPlace target) =>
     [
-        "--from", await ConfigAsync("from.json", source.Settings), "--to", await ConfigAsync("to.json", target.Settings),
+        "--from", await ConfigAsync("from.json", source.Settings),
+        "--to", await ConfigAsync("to.json", new(target.Settings) { ["WALG_NETWORK_RATE_LIMIT"] = "20000000" }),
     ];
 
     private async Task<string> ConfigAsync(string name, Dictionary<string, string> settings)

@@ -1,47 +1,40 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace WalRus.Tests.EndToEnd;
 
 /// <summary>
-/// kill -9 at random moments of deltas: none that is listed is broken, and the next try finishes. The seed is in the
-/// failure's text; WALRUS_TEST_KILLS sets how many.
+/// kill -9 at random moments of deltas: none that is listed is broken, and the next try finishes.
+/// WALRUS_TEST_KILLS sets how many.
 /// </summary>
 public sealed class DeltaPushKillTests
 {
-    private static readonly int Kills =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "5", CultureInfo.InvariantCulture);
-
-    private readonly int seed = Environment.TickCount;
-
-    [Fact]
-    public async Task Deltas_that_are_killed_leave_every_listed_backup_whole_and_the_next_one_finishes()
+    [Theory]
+    [InlineData("folder")]
+    [InlineData("bucket")]
+    public async Task Deltas_that_are_killed_leave_every_listed_backup_whole_and_the_next_one_finishes(string kind)
     {
-        await using var place = await ArchivePlace.NewAsync("folder");
+        await using var place = await ArchivePlace.NewAsync(kind);
         await using var archived = await ArchivedCluster.StartAsync(
             15, place.Settings, new Dictionary<string, string> { ["WALG_DELTA_MAX_STEPS"] = "1000" });
         var cluster = archived.Cluster;
         await cluster.ExecuteAsync("CREATE TABLE t AS SELECT n, 0 AS round, repeat('x', 300) AS filler FROM generate_series(1, 20000) AS n");
         await archived.WalRusAsync("backup-push", cluster.DataDirectory);
         await ChangeAsync(cluster, 1);
-        var watch = Stopwatch.StartNew();
-        await archived.WalRusAsync("backup-push", cluster.DataDirectory);
-        var usual = watch.Elapsed;
-        var random = new Random(seed);
+        var moments = new KillMoments(kind == "folder" ? 4 : 2) { Since = ("Starting backup", 1) };
+        string[] arguments = ["backup-push", cluster.DataDirectory];
+        await moments.MeasureAsync(arguments, archived.Environment);
 
-        var killed = 0;
-        for (var kill = 0; kill < Kills; kill++)
+        var round = 2;
+        while (moments.Next())
         {
-            await ChangeAsync(cluster, kill + 2);
+            await ChangeAsync(cluster, round++);
             var before = await ListedAsync(archived);
-            var was = await WalRusProgram.RunAndKillAsync(
-                ["backup-push", cluster.DataDirectory], archived.Environment, usual * random.NextDouble());
-            killed += was ? 1 : 0;
+            var was = await moments.KillAsync(arguments, archived.Environment);
             var after = await ListedAsync(archived);
-            Assert.True(was ? after.Length - before.Length is 0 or 1 : after.Length == before.Length + 1, $"seed {seed}, kill {kill}");
+            Assert.True(was ? after.Length - before.Length is 0 or 1 : after.Length == before.Length + 1, moments.Where);
         }
 
-        Assert.True(killed > 0, "no delta was killed in time");
+        moments.Report($"delta push to a {kind}");
         await archived.WalRusAsync("backup-push", cluster.DataDirectory);
         var listed = await ListedAsync(archived);
         Assert.All(listed[1..], name => Assert.Contains("_D_", name, StringComparison.Ordinal));

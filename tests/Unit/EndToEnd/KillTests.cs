@@ -1,19 +1,12 @@
-using System.Diagnostics;
-
 namespace WalRus.Tests.EndToEnd;
 
 /// <summary>
 /// kill -9 at random moments of a push, a backup and a restore: the archive stays consistent, nothing half-visible, and
-/// the next try succeeds. The seed is in the failure's text; WALRUS_TEST_KILLS sets how many for each operation and store.
+/// the next try succeeds. WALRUS_TEST_KILLS sets how many for each operation and store.
 /// </summary>
 public sealed class KillTests
 {
     private const string Segment = "000000010000000000000001";
-
-    private static readonly int Kills =
-        int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "9", System.Globalization.CultureInfo.InvariantCulture);
-
-    private readonly int seed = Environment.TickCount;
 
     [Theory]
     [InlineData("folder")]
@@ -27,13 +20,14 @@ public sealed class KillTests
         Directory.CreateDirectory(folder["pg_wal"]);
         File.WriteAllBytes(segment, SyntheticWal.Segment(Segment, WalRus.Postgres.WalSegmentSize.Default));
         await ArchivedCluster.GiveToServerAsync(folder.FullName);
-        var usual = await MeasureAsync(() => WalRusProgram.SucceedAsync(environment, "wal-push", segment));
-        var random = new Random(seed);
+        string[] arguments = ["wal-push", segment];
+        var moments = new KillMoments(9);
+        await moments.MeasureAsync(arguments, environment);
 
-        for (var i = 0; i < Kills; i++)
+        while (moments.Next())
         {
             await place.RemoveAsync();
-            await WalRusProgram.RunAndKillAsync(["wal-push", segment], environment, usual * random.NextDouble());
+            await moments.KillAsync(arguments, environment);
             if ((await place.KeysAsync()).Length > 0)
             {
                 await WalRusProgram.SucceedAsync(environment, "wal-fetch", Segment, folder["fetched"]);
@@ -53,22 +47,19 @@ public sealed class KillTests
         await using var place = await ArchivePlace.NewAsync(kind);
         await using var archived = await ArchivedCluster.StartAsync(15, place.Settings);
         var data = archived.Cluster.DataDirectory;
-        var usual = await MeasureAsync(() => archived.WalRusAsync("backup-push", data));
-        var random = new Random(seed);
+        string[] arguments = ["backup-push", data];
+        var moments = new KillMoments(9);
+        await moments.MeasureAsync(arguments, archived.Environment);
 
-        var killed = 0;
-        for (var i = 0; i < Kills; i++)
+        while (moments.Next())
         {
             var before = await ListedAsync(archived.Environment);
-            var was = await WalRusProgram.RunAndKillAsync(
-                ["backup-push", data], archived.Environment, usual * random.NextDouble());
-            killed += was ? 1 : 0;
+            var was = await moments.KillAsync(arguments, archived.Environment);
             var after = await ListedAsync(archived.Environment);
 
-            Assert.True(was ? after.Length - before.Length is 0 or 1 : after.Length == before.Length + 1, $"seed {seed}, kill {i}");
+            Assert.True(was ? after.Length - before.Length is 0 or 1 : after.Length == before.Length + 1, moments.Where);
         }
 
-        Assert.True(killed > 0, "no backup was killed in time");
         await archived.WalRusAsync("backup-push", data);
         await using var recovered = await archived.RecoverAsync("LATEST", "--target-immediate");
         Assert.Equal(1, await recovered.ScalarAsync<int>("SELECT 1"));
@@ -89,19 +80,19 @@ public sealed class KillTests
             ["PGPORT"] = $"{standby.Port}",
             ["PGUSER"] = standby.User,
         };
-        var usual = await MeasureAsync(() => WalRusProgram.SucceedAsync(environment, "backup-push", standby.DataDirectory));
-        var random = new Random(seed);
+        string[] arguments = ["backup-push", standby.DataDirectory];
+        var moments = new KillMoments(5) { Since = ("Starting backup", 1), Within = (0, 0.9) };
+        await moments.MeasureAsync(arguments, environment);
 
         var remnants = 0;
-        for (var i = 0; i < (Kills + 1) / 2; i++)
+        while (moments.Next())
         {
             await place.RemoveAsync("basebackups_005/");
-            await WalRusProgram.RunAndKillAsync(
-                ["backup-push", standby.DataDirectory], environment, usual * (0.2 + (0.7 * random.NextDouble())));
+            await moments.KillAsync(arguments, environment);
             if ((await ListedAsync(environment)).Length == 0)
             {
                 remnants += (await place.KeysAsync()).Length > 0 ? 1 : 0;
-                await WalRusProgram.SucceedAsync(environment, "backup-push", standby.DataDirectory);
+                await WalRusProgram.SucceedAsync(environment, arguments);
             }
 
             using var folder = new TemporaryFolder();
@@ -109,7 +100,7 @@ public sealed class KillTests
             await WalRusProgram.SucceedAsync(environment, "backup-fetch", folder["data"], "LATEST");
         }
 
-        Assert.True(remnants > 0, $"no killed backup left anything, seed {seed}");
+        Assert.True(remnants > 0, $"no killed backup left anything, {moments.Where}");
     }
 
     [Theory]
@@ -122,19 +113,17 @@ public sealed class KillTests
         await archived.WalRusAsync("backup-push", archived.Cluster.DataDirectory);
         using var folder = new TemporaryFolder();
         await ArchivedCluster.GiveToServerAsync(folder.FullName);
-        var usual = await MeasureAsync(() => archived.WalRusAsync("backup-fetch", folder["first"], "LATEST"));
-        var random = new Random(seed);
+        var moments = new KillMoments(9);
+        await moments.MeasureAsync(["backup-fetch", folder["first"], "LATEST"], archived.Environment);
 
-        for (var i = 0; i < Kills; i++)
+        var destination = folder["data"];
+        while (moments.Next())
         {
-            var destination = folder[$"r{i}"];
-            var killed = await WalRusProgram.RunAndKillAsync(
-                ["backup-fetch", destination, "LATEST"], archived.Environment, usual * random.NextDouble());
-            if (killed)
+            if (await moments.KillAsync(["backup-fetch", destination, "LATEST"], archived.Environment))
             {
                 // pg_control is the last file of all: without it PostgreSQL does not start.
                 var control = Path.Combine(destination, "global", "pg_control");
-                Assert.True(!File.Exists(control) || IsWhole(destination, folder["first"]), $"seed {seed}, kill {i}");
+                Assert.True(!File.Exists(control) || IsWhole(destination, folder["first"]), moments.Where);
             }
 
             if (Directory.Exists(destination))
@@ -186,11 +175,4 @@ public sealed class KillTests
         (await WalRusProgram.SucceedAsync(environment, "backup-list"))
             .Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Where(line => line.StartsWith("base_", StringComparison.Ordinal)).ToArray();
-
-    private static async Task<TimeSpan> MeasureAsync(Func<Task> work)
-    {
-        var watch = Stopwatch.StartNew();
-        await work();
-        return watch.Elapsed;
-    }
 }

@@ -1,18 +1,14 @@
-using System.Globalization;
 using WalRus.Postgres;
 
 namespace WalRus.Tests.EndToEnd;
 
 /// <summary>
 /// wal-receive killed at random moments under load, and ended as a service is: no segment is missing or differs from what the
-/// server wrote. WALRUS_TEST_KILLS sets how many kills; the seed is in the failure's text.
+/// server wrote. WALRUS_TEST_KILLS sets how many kills.
 /// </summary>
 public sealed class ReceiveKillTests
 {
-    private static readonly int Kills = int.Parse(Environment.GetEnvironmentVariable("WALRUS_TEST_KILLS") ?? "5", CultureInfo.InvariantCulture);
     private static readonly WalSegmentSize Size = WalSegmentSize.FromBytes(1 << 20);
-
-    private readonly int seed = Environment.TickCount;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -29,13 +25,10 @@ public sealed class ReceiveKillTests
         await WalRusProgram.SucceedAsync(environment, "wal-receive", "--create-slot");
         using var done = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var load = LoadAsync(cluster, done.Token);
-        var random = new Random(seed);
-        for (var kill = 0; kill < Kills; kill++)
+        var moments = new KillMoments(5) { Since = ("Receiving", 1), OfEndless = TimeSpan.FromSeconds(1) };
+        while (moments.Next())
         {
-            Assert.True(
-                await WalRusProgram.RunAndKillAsync(
-                    ["wal-receive", folder["received"]], environment, TimeSpan.FromSeconds(0.1 + random.NextDouble())),
-                $"it ended by itself, seed {seed}");
+            Assert.True(await moments.KillAsync(["wal-receive", folder["received"]], environment), $"it ended by itself, {moments.Where}");
         }
 
         await done.CancelAsync();
@@ -51,9 +44,10 @@ public sealed class ReceiveKillTests
             await WalRusProgram.SucceedAsync(environment, "wal-fetch", $"{name}", folder[$"{name}"]);
             Assert.True(
                 File.ReadAllBytes(Path.Combine(cluster.ArchiveFolder, $"{name}")).AsSpan().SequenceEqual(File.ReadAllBytes(folder[$"{name}"])),
-                $"{name} differs, seed {seed}");
+                $"{name} differs, {moments.Where}");
         }
 
+        moments.Report($"receiver into a {kind}, {names.Count} segments");
         Assert.DoesNotContain(Directory.GetFiles(folder["received"]), file => Path.GetFileName(file).Length == WalFileName.Length);
     }
 

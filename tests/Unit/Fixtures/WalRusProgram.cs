@@ -9,6 +9,8 @@ namespace WalRus.Tests;
 /// </summary>
 internal static class WalRusProgram
 {
+    private const int KilledExitCode = 128 + 9;
+
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>Skips the test where the executable was not built.</summary>
@@ -112,27 +114,60 @@ internal static class WalRusProgram
         return new ProgramResult(process.ExitCode, await output, errors.ToString());
     }
 
-    /// <summary>Starts a command and kills it without warning after a while, unless it ends before.</summary>
-    /// <returns>True when it was killed.</returns>
-    public static async Task<bool> RunAndKillAsync(
-        IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, TimeSpan after)
+    /// <summary>
+    /// Starts a command and kills it without warning after a while, unless it ends before; then it must have ended well.
+    /// </summary>
+    /// <param name="since">What it says of its log, and how often, before the time counts; null for its start.</param>
+    /// <returns>Whether the kill is what ended it, and how long it took.</returns>
+    public static async Task<(bool Killed, TimeSpan Took)> RunAndKillAsync(
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string> environment,
+        TimeSpan after,
+        (string Text, int Times)? since = null)
     {
+        var watch = Stopwatch.StartNew();
         using var process = Start(arguments, environment);
         process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        using var moment = new CancellationTokenSource(after);
+        using var limit = new CancellationTokenSource(Limit);
+        if (since is var (text, times))
+        {
+            for (var seen = 0; seen < times;)
+            {
+                var line = await process.StandardError.ReadLineAsync(limit.Token);
+                Assert.True(line is not null, $"it ended before it said '{text}' {times} times");
+                seen += line.Contains(text, StringComparison.Ordinal) ? 1 : 0;
+            }
+
+            watch.Restart();
+        }
+
+        var errors = process.StandardError.ReadToEndAsync(limit.Token);
+        if (await EndsWithinAsync(process, after))
+        {
+            watch.Stop();
+            Assert.True(process.ExitCode == 0, await errors);
+            return (false, watch.Elapsed);
+        }
+
+        process.Kill(entireProcessTree: true);
+        await process.WaitForExitAsync(limit.Token);
+
+        // It may have ended by itself between the two: only the signal's own code (Windows: -1) says that the kill did it.
+        return (process.ExitCode is KilledExitCode or (-1), watch.Elapsed);
+    }
+
+    private static async Task<bool> EndsWithinAsync(Process process, TimeSpan time)
+    {
+        using var moment = new CancellationTokenSource(time < Limit && time >= TimeSpan.Zero ? time : Limit);
         try
         {
             await process.WaitForExitAsync(moment.Token);
-            return false;
+            return true;
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-            return true;
+            return false;
         }
     }
 
