@@ -63,11 +63,47 @@ public sealed class BackupPush
     public async Task<BackupPushResult> RunAsync(BackupPushRequest request, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfEqual(request.DataDirectory, "");
+        var warnings = new BackupWarnings(log);
+        try
+        {
+            var shape = await BackupShape
+                .PlanAsync(archive, options, request, warnings, log, cancellationToken).ConfigureAwait(false);
+            return await MakeAsync(request, shape, warnings, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DeltaImpossibleException impossible) when (options.Delta.FromName is null && options.Delta.FromUserData is null)
+        {
+            // Found out in the middle of the server's stream: nothing is left of that, and it is asked for all of it.
+            var full = BackupShape.Full(archive, options, warnings, impossible.Reason);
+            return await MakeAsync(request, full, warnings, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Says what a backup made now would be, without making it: what the archive says, held against the data directory's
+    /// control file where that can be read. The server may still object when the backup begins.
+    /// </summary>
+    /// <exception cref="WalRusException">What <see cref="RunAsync"/> would refuse before it asks the server.</exception>
+    public async Task<BackupPushPlan> PlanAsync(BackupPushRequest request, CancellationToken cancellationToken)
+    {
+        var shape = await BackupShape
+            .PlanAsync(archive, options, request, new BackupWarnings(log), log, cancellationToken).ConfigureAwait(false);
+        await using (shape.ConfigureAwait(false))
+        {
+            if (request.DataDirectory is { } folder)
+            {
+                await shape.ForecastAsync(folder, cancellationToken).ConfigureAwait(false);
+            }
+
+            return shape.Plan;
+        }
+    }
+
+    /// <param name="shape">Disposed when this returns.</param>
+    private async Task<BackupPushResult> MakeAsync(
+        BackupPushRequest request, BackupShape shape, BackupWarnings warnings, CancellationToken cancellationToken)
+    {
         var started = TimeProvider.System.GetTimestamp();
         var startTime = WalGTime.FromDateTimeOffset(DateTimeOffset.UtcNow).RoundUpToMicroseconds();
-        var warnings = new BackupWarnings(log);
-        var shape = await BackupShape
-            .PlanAsync(archive, options, request, warnings, log, cancellationToken).ConfigureAwait(false);
         await using var endShape = shape.ConfigureAwait(false);
         await shape.PrepareAsync(cancellationToken).ConfigureAwait(false);
         BackupName? claimed = null;
@@ -116,26 +152,6 @@ public sealed class BackupPush
             // The source is disposed by now: the server is out of backup mode.
             await BackupClaim.RemoveAsync(archive, claimed.Value, CleanupLimit, log).ConfigureAwait(false);
             throw;
-        }
-    }
-
-    /// <summary>
-    /// Says what a backup made now would be, without making it: what the archive says, held against the data directory's
-    /// control file where that can be read. The server may still object when the backup begins.
-    /// </summary>
-    /// <exception cref="WalRusException">What <see cref="RunAsync"/> would refuse before it asks the server.</exception>
-    public async Task<BackupPushPlan> PlanAsync(BackupPushRequest request, CancellationToken cancellationToken)
-    {
-        var shape = await BackupShape
-            .PlanAsync(archive, options, request, new BackupWarnings(log), log, cancellationToken).ConfigureAwait(false);
-        await using (shape.ConfigureAwait(false))
-        {
-            if (request.DataDirectory is { } folder)
-            {
-                await shape.ForecastAsync(folder, cancellationToken).ConfigureAwait(false);
-            }
-
-            return shape.Plan;
         }
     }
 

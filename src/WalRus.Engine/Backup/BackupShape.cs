@@ -66,6 +66,10 @@ internal sealed class BackupShape : IAsyncDisposable
         return new BackupShape(archive, options, warnings, plan);
     }
 
+    /// <summary>A full backup after all, where a delta was planned and turned out to be impossible.</summary>
+    public static BackupShape Full(Archive archive, BackupPushOptions options, BackupWarnings warnings, string reason) =>
+        new(archive, options, warnings, new BackupPushPlan(null, 0, reason, IsFallback: true));
+
     /// <summary>Reads the parent's list of files, if there is a parent: before the server is in backup mode.</summary>
     /// <exception cref="WalRusException">The list of a parent that was named cannot be read.</exception>
     public Task PrepareAsync(CancellationToken cancellationToken) =>
@@ -89,8 +93,7 @@ internal sealed class BackupShape : IAsyncDisposable
 
             if (start.BlockSource is not null)
             {
-                throw new WalRusException(
-                    ErrorCode.BackupParentUnusable, $"The server began a delta that cannot be one: {obstacle}.", "Make the backup again.");
+                throw new DeltaImpossibleException(obstacle, "Make the backup again.");
             }
 
             Plan = Plan.Fallback(obstacle);

@@ -134,9 +134,8 @@ internal sealed class ScannedIncrements : IRemoteIncrements
         replaced.Add(folder);
         if (incremented.Contains(folder))
         {
-            throw new WalRusException(
-                ErrorCode.BackupParentUnusable,
-                $"No delta can be made: '{folder}' was made after the parent backup, which has files of the same names in it.",
+            throw new DeltaImpossibleException(
+                $"'{folder}' was made after the parent backup, which has files of the same names in it",
                 "The server is another copy of the cluster, or the database was dropped and made again. Make a full backup (--full, -Full).");
         }
     }

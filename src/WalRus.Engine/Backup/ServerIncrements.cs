@@ -62,10 +62,8 @@ internal sealed class ServerIncrements : IRemoteIncrements
 
         if (!delta.TryFindInParent(name, out _))
         {
-            throw new WalRusException(
-                ErrorCode.BackupParentUnusable,
-                $"The server sends changes of '{name}', which the parent backup does not list.",
-                "Make a full backup (--full, -Full).");
+            throw new DeltaImpossibleException(
+                $"the server sends changes of '{name}', which the parent backup does not list", "Make a full backup (--full, -Full).");
         }
 
         return await ReadAsync(reader, entry, name, cancellationToken).ConfigureAwait(false);

@@ -139,20 +139,37 @@ public sealed class RemoteDeltaTests : IDisposable
         await cluster.ExecuteAsync("DROP DATABASE one");
         await Task.Delay(1100, TestContext.Current.CancellationToken);
         await cluster.ExecuteAsync("CREATE DATABASE one OID 50000 STRATEGY file_copy");
-        try
+        var result = await fixture.PushAsync(cluster, new BackupPushRequest());
+        var files = await fixture.FilesAsync(result);
+        Assert.DoesNotContain(
+            files.GetProperty("Files").EnumerateObject(),
+            file => file.Name.StartsWith("base/50000/", StringComparison.Ordinal) && file.Value.GetProperty("IsIncremented").GetBoolean());
+
+        // The folder's files may come before the one that tells: then all of it is asked for once more.
+        Assert.Equal(result.Delta is null, result.Fallback?.Contains("'base/50000' was made after", StringComparison.Ordinal) == true);
+    }
+
+    [Fact]
+    public async Task A_copy_of_the_cluster_made_after_the_parent_is_backed_up_whole_and_that_is_said()
+    {
+        await using var primary = await PostgresCluster.StartAsync(new() { Major = 15 });
+        var full = await fixture.PushAsync(primary, new BackupPushRequest());
+        await Task.Delay(1100, TestContext.Current.CancellationToken);
+        await using var standby = await primary.CreateStandbyAsync();
+        await standby.PromoteAsync();
+        var again = await fixture.PushAsync(standby, new BackupPushRequest());
+        Assert.Null(again.Delta);
+        Assert.Contains("was made after the parent backup", again.Fallback, StringComparison.Ordinal);
+        Assert.Contains(again.Warnings, warning => warning.StartsWith("A full backup is made instead of a delta", StringComparison.Ordinal));
+        Assert.DoesNotContain(await fixture.KeysAsync(), key => key.Contains("_D_", StringComparison.Ordinal));
+        await standby.SwitchWalAsync();
+        await using (var restored = await RemoteRestore.FetchAsync(fixture, again, standby))
         {
-            var result = await fixture.PushAsync(cluster, new BackupPushRequest());
-            var files = await fixture.FilesAsync(result);
-            Assert.DoesNotContain(
-                files.GetProperty("Files").EnumerateObject(),
-                file => file.Name.StartsWith("base/50000/", StringComparison.Ordinal) && file.Value.GetProperty("IsIncremented").GetBoolean());
+            await restored.Programs.RunAsync("pg_verifybackup", ["--no-parse-wal", restored.DataDirectory]);
         }
-        catch (WalRusException refused)
-        {
-            // The folder's files may come before the one that tells.
-            Assert.Equal(ErrorCode.BackupParentUnusable, refused.Code);
-            Assert.DoesNotContain(await fixture.KeysAsync(), key => key.Contains("_D_", StringComparison.Ordinal));
-        }
+
+        fixture.Options = fixture.Options with { Delta = fixture.Options.Delta with { FromName = full.Backup.Name.ToString() } };
+        await fixture.PushAsync(standby, new BackupPushRequest()).FailsAsync(ErrorCode.BackupParentUnusable);
     }
 
     private async Task ChainAsync(PostgresClusterOptions options, string blockSource)

@@ -4,15 +4,19 @@ namespace WalRus.Tests.EndToEnd;
 internal sealed class ArchivedCluster : IAsyncDisposable
 {
     private readonly TemporaryFolder folder;
+    private readonly PostgresClusterOptions options;
 
-    private ArchivedCluster(TemporaryFolder folder, PostgresCluster cluster, Dictionary<string, string> environment)
+    private ArchivedCluster(
+        TemporaryFolder folder, PostgresCluster cluster, PostgresClusterOptions options, Dictionary<string, string> environment)
     {
         this.folder = folder;
+        this.options = options;
         Cluster = cluster;
         Environment = environment;
     }
 
-    public PostgresCluster Cluster { get; }
+    /// <summary>The server that archives now.</summary>
+    public PostgresCluster Cluster { get; private set; }
 
     /// <summary>The settings every walrus command of this archive runs with.</summary>
     public Dictionary<string, string> Environment { get; }
@@ -24,11 +28,13 @@ internal sealed class ArchivedCluster : IAsyncDisposable
     /// <param name="store">Settings that name another store than the folder; null for the folder.</param>
     /// <param name="more">Settings on top, such as a codec or a key.</param>
     /// <param name="server">Lines for postgresql.conf.</param>
+    /// <param name="shape">What else the cluster is to be.</param>
     public static async Task<ArchivedCluster> StartAsync(
         int major,
         IReadOnlyDictionary<string, string>? store = null,
         IReadOnlyDictionary<string, string>? more = null,
-        IReadOnlyDictionary<string, string>? server = null)
+        IReadOnlyDictionary<string, string>? server = null,
+        Func<PostgresClusterOptions, PostgresClusterOptions>? shape = null)
     {
         var folder = new TemporaryFolder();
         Directory.CreateDirectory(folder["archive"]);
@@ -46,17 +52,17 @@ internal sealed class ArchivedCluster : IAsyncDisposable
             environment[name] = value;
         }
 
-        var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions
+        var options = new PostgresClusterOptions
         {
             Major = major,
             ArchiveCommand = $"\"{WalRusProgram.Path}\" wal-push \"%p\"",
             Environment = environment,
             Settings = server ?? new Dictionary<string, string>(),
-        });
-        environment["PGHOST"] = cluster.Host;
-        environment["PGPORT"] = $"{cluster.Port}";
-        environment["PGUSER"] = cluster.User;
-        return new ArchivedCluster(folder, cluster, environment);
+        };
+        options = shape?.Invoke(options) ?? options;
+        var archived = new ArchivedCluster(folder, await PostgresCluster.StartAsync(options), options, environment);
+        archived.NameServer();
+        return archived;
     }
 
     /// <summary>The settings that name a bucket of the test's S3 server.</summary>
@@ -73,15 +79,35 @@ internal sealed class ArchivedCluster : IAsyncDisposable
     /// <summary>Runs a walrus command of this archive that must succeed.</summary>
     public Task<string> WalRusAsync(params string[] arguments) => WalRusProgram.SucceedAsync(Environment, arguments);
 
-    /// <summary>Starts a server on a data directory that walrus restored, and waits until it has recovered.</summary>
+    /// <summary>Another server takes this one's place: archiving, and in the settings; the one before is ended and removed.</summary>
+    public async Task FollowAsync(PostgresCluster successor)
+    {
+        var before = Cluster;
+        Cluster = successor;
+        NameServer();
+        await before.DisposeAsync();
+    }
+
+    /// <summary>
+    /// Starts a server on a data directory that walrus restored, and waits until it has recovered. It archives nothing.
+    /// </summary>
     public async Task<PostgresCluster> RecoverAsync(params string[] fetchArguments)
     {
-        var restored = await PostgresCluster.OverExistingAsync(new PostgresClusterOptions
+        var place = await PostgresCluster.OverExistingAsync(new PostgresClusterOptions
         {
             Major = Cluster.Major,
             Archiving = false,
             Environment = Environment,
         });
+        return await RecoverAsync(place, fetchArguments);
+    }
+
+    /// <summary>A place for a server that archives as this one does: for <see cref="RecoverAsync(PostgresCluster, string[])"/>.</summary>
+    public Task<PostgresCluster> MakePlaceAsync() => PostgresCluster.OverExistingAsync(options);
+
+    /// <summary>The same on a server that is there already, but empty; it is disposed of when that fails.</summary>
+    public async Task<PostgresCluster> RecoverAsync(PostgresCluster restored, string[] fetchArguments)
+    {
         try
         {
             await WalRusAsync(["backup-fetch", restored.DataDirectory, .. fetchArguments]);
@@ -102,6 +128,13 @@ internal sealed class ArchivedCluster : IAsyncDisposable
     public static Task<string> FingerprintAsync(PostgresCluster cluster, string table, string database = "postgres") =>
         cluster.ScalarAsync<string>(
             $"SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '-') FROM {table} AS t", database);
+
+    private void NameServer()
+    {
+        Environment["PGHOST"] = Cluster.Host;
+        Environment["PGPORT"] = $"{Cluster.Port}";
+        Environment["PGUSER"] = Cluster.User;
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -231,7 +231,10 @@ internal sealed class PostgresCluster : IAsyncDisposable
     }
 
     /// <summary>A hot standby of this server, made by pg_basebackup, streaming; started.</summary>
-    public async Task<PostgresCluster> CreateStandbyAsync(PostgresClusterOptions? standbyOptions = null)
+    /// <param name="standbyOptions">This server's when null.</param>
+    /// <param name="tablespaces">The places of this server's tablespaces: each goes to one of the same name below the standby's work folder.</param>
+    public async Task<PostgresCluster> CreateStandbyAsync(
+        PostgresClusterOptions? standbyOptions = null, IEnumerable<string>? tablespaces = null)
     {
         var standby = await OverExistingAsync((standbyOptions ?? options) with { Major = Major, Password = options.Password });
         try
@@ -242,6 +245,7 @@ internal sealed class PostgresCluster : IAsyncDisposable
                 [
                     "-D", standby.DataDirectory, "-h", Host, "-p", $"{Port}", "-U", User,
                     "-X", "stream", "-c", "fast", "-R", "--no-sync",
+                    .. (tablespaces ?? []).Select(place => $"-T{place}={Path.Combine(standby.WorkFolder, Path.GetFileName(place))}"),
                 ],
                 environment);
             standby.WriteSettings();
