@@ -5,7 +5,8 @@ using WalRus.WalG;
 namespace WalRus.Backup;
 
 /// <summary>A tar of a backup, as it is stored.</summary>
-internal readonly record struct StoredTar(ObjectKey Key, long SizeBytes);
+/// <param name="Checksum">CRC-32C of it uncompressed, where the backup's list has one.</param>
+internal readonly record struct StoredTar(ObjectKey Key, long SizeBytes, uint? Checksum = null);
 
 /// <summary>One backup of those that make up a restore, and its tars.</summary>
 /// <param name="Name">The backup's name.</param>

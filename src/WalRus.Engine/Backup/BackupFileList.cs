@@ -46,21 +46,33 @@ internal sealed class BackupFileList(Archive archive, BackupFetchStep step)
     {
         // By the tar's name without its codec: false as long as nothing wanted was seen in it.
         var listed = new Dictionary<string, bool>(StringComparer.Ordinal);
+        var checksums = new Dictionary<string, uint>(StringComparer.Ordinal);
         var document = await OpenAsync(cancellationToken).ConfigureAwait(false);
         if (document is not null)
         {
             await using (document.ConfigureAwait(false))
             {
-                await foreach (var (tar, member) in FilesMetadataReader.ReadTarFileSetsAsync(document, cancellationToken).ConfigureAwait(false))
+                const FilesMetadataSections Sections = FilesMetadataSections.TarFileSets | FilesMetadataSections.TarChecksums;
+                await foreach (var item in FilesMetadataReader.ReadAsync(document, Sections, cancellationToken).ConfigureAwait(false))
                 {
-                    var name = WithoutCodec(tar);
+                    if (item.Section == FilesMetadataSections.TarChecksums)
+                    {
+                        checksums[WithoutCodec(item.TarChecksum.Tar)] = item.TarChecksum.Crc32C;
+                        continue;
+                    }
+
+                    var (name, member) = (WithoutCodec(item.TarMember.Tar), item.TarMember.Member);
                     listed[name] = (listed.TryGetValue(name, out var wanted) && wanted) || (member is not null && IsWanted(member, isWanted));
                 }
             }
         }
 
-        return Choose(listed, log);
+        var chosen = Choose(listed, log);
+        return chosen with { Read = WithChecksums(chosen.Read, checksums), Last = WithChecksums(step.LastTars, checksums) };
     }
+
+    private static IReadOnlyList<StoredTar> WithChecksums(IReadOnlyList<StoredTar> tars, Dictionary<string, uint> checksums) =>
+        [.. tars.Select(tar => checksums.TryGetValue(WithoutCodec(tar.Key.Name), out var known) ? tar with { Checksum = known } : tar)];
 
     private static bool IsWanted(string member, Func<string, bool> isWanted)
     {
@@ -94,7 +106,7 @@ internal sealed class BackupFileList(Archive archive, BackupFetchStep step)
         }
 
         return listed.FirstOrDefault(tar => tar.Value && IsPart(tar.Key)).Key is not { } lost
-            ? new TarChoice(read, redundant)
+            ? new TarChoice(read, redundant, step.LastTars)
             : throw new WalRusException(
                 ErrorCode.BackupIncomplete,
                 $"Backup '{step.Name}' has lost '{lost}', which it lists.",
@@ -141,5 +153,5 @@ internal sealed class BackupFileList(Archive archive, BackupFetchStep step)
 /// <summary>Takes one line of a backup's list.</summary>
 internal delegate void FileTaker(string relative, in FilesMetadataEntry file);
 
-/// <summary>The tars of a backup that hold something wanted, and those that do not.</summary>
-internal sealed record TarChoice(IReadOnlyList<StoredTar> Read, IReadOnlyList<StoredTar> Redundant);
+/// <summary>The tars of a backup that hold something wanted, those that do not, and the label's and the control file's.</summary>
+internal sealed record TarChoice(IReadOnlyList<StoredTar> Read, IReadOnlyList<StoredTar> Redundant, IReadOnlyList<StoredTar> Last);

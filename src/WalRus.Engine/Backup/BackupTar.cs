@@ -1,4 +1,6 @@
 using WalRus.Archiving;
+using WalRus.Postgres;
+using WalRus.Streaming;
 using WalRus.Streaming.Tar;
 using WalRus.WalG;
 
@@ -11,16 +13,20 @@ namespace WalRus.Backup;
 internal sealed class BackupTar : IAsyncDisposable
 {
     private readonly BackupTars owner;
+    private readonly string tarName;
     private readonly ArchiveWriter target;
     private readonly TarFileSetWriter? members;
+    private readonly CheckedOutput? counted;
     private long contentBytes;
 
-    internal BackupTar(BackupTars owner, ArchiveWriter target, Memory<byte> buffer, TarFileSetWriter? members)
+    internal BackupTar(BackupTars owner, string tarName, ArchiveWriter target, Memory<byte> buffer, TarFileSetWriter? members)
     {
         this.owner = owner;
+        this.tarName = tarName;
         this.target = target;
         this.members = members;
-        Tar = new TarWriter(target, buffer);
+        counted = owner.WantsChecksums ? new CheckedOutput(target) : null;
+        Tar = new TarWriter((OutputStream?)counted ?? target, buffer);
     }
 
     public TarWriter Tar { get; }
@@ -51,6 +57,11 @@ internal sealed class BackupTar : IAsyncDisposable
         await Tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
         members?.Dispose();
+        if (counted is not null)
+        {
+            owner.AddChecksum(tarName, counted.Checksum);
+        }
+
         owner.Count(target.Key, contentBytes, target.BytesOut);
     }
 
@@ -58,5 +69,21 @@ internal sealed class BackupTar : IAsyncDisposable
     {
         members?.Dispose();
         await target.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Passes bytes on and adds them to a checksum.</summary>
+    private sealed class CheckedOutput(OutputStream target) : OutputStream
+    {
+        private uint crc = Crc32C.Initial;
+
+        public uint Checksum => Crc32C.Finish(crc);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            crc = Crc32C.Append(crc, buffer.Span);
+            return target.WriteAsync(buffer, cancellationToken);
+        }
+
+        public override ValueTask CompleteAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
     }
 }

@@ -27,6 +27,9 @@ internal sealed class BackupTars
     /// <summary>Null when the backup is made without it.</summary>
     public FilesMetadataWriter? Metadata => metadata;
 
+    /// <summary>Codecs and encryption that check what they read need no checksum beside them.</summary>
+    internal bool WantsChecksums => metadata is not null && !archive.Codec.HasChecksum && archive.Crypter is null;
+
     /// <summary>Payload of the finished tars.</summary>
     public long ContentBytes => Interlocked.Read(ref contentBytes);
 
@@ -51,6 +54,8 @@ internal sealed class BackupTars
     public ValueTask<BackupTar> OpenLabelAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
         OpenAsync(WalGLayout.LabelTar, buffer, isListed: true, cancellationToken);
 
+    internal void AddChecksum(string tarName, uint crc) => metadata!.AddChecksum(new TarChecksum(tarName, crc));
+
     internal void Count(ObjectKey key, long content, long stored)
     {
         Interlocked.Add(ref contentBytes, content);
@@ -63,6 +68,6 @@ internal sealed class BackupTars
     {
         var target = await archive
             .OpenWriteAsync(WalGLayout.Tar(backup, tarName), WriteCondition.None, cancellationToken).ConfigureAwait(false);
-        return new BackupTar(this, target, buffer, isListed ? metadata?.BeginTar(target.Key.Name) : null);
+        return new BackupTar(this, tarName, target, buffer, isListed ? metadata?.BeginTar(target.Key.Name) : null);
     }
 }

@@ -16,7 +16,7 @@ internal sealed record ChainSelection(BackupFetchPlan Plan, RestoreSelection Fil
     private const int ShownNames = 3;
 
     /// <summary>The label's and the control file's tars; those of parents are of no use.</summary>
-    public IReadOnlyList<StoredTar> LastTars(int step) => step == Plan.Steps.Count - 1 ? Plan.Last.LastTars : [];
+    public IReadOnlyList<StoredTar> LastTars(int step) => step == Plan.Steps.Count - 1 ? Tars[step].Last : [];
 
     /// <summary>Reads the lists of every step, newest first.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupIncomplete"/>: the chain does not hold every file.</exception>

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using WalRus.Archiving;
-using WalRus.Storage;
 using WalRus.Streaming;
 
 namespace WalRus.Backup;
@@ -20,7 +19,7 @@ internal sealed class TarRounds(
     /// when the retries are used up.</exception>
     public async Task RunAsync(IReadOnlyList<StoredTar> stored, TarExtractor extractor, CancellationToken cancellationToken)
     {
-        IReadOnlyCollection<ObjectKey> tars = [.. stored.Select(tar => tar.Key)];
+        var tars = stored;
         var lanes = Math.Max(1, options.DownloadConcurrency);
         var delay = FirstDelay;
         for (var retriesLeft = options.FileRetries; ; retriesLeft--)
@@ -31,19 +30,19 @@ internal sealed class TarRounds(
                 return;
             }
 
-            var (key, reason) = failed.First();
+            var (first, reason) = failed.First();
             if (retriesLeft <= 0)
             {
                 throw new WalRusException(
                     ErrorCode.BackupPartFailed,
-                    $"'{key}' could not be read: {reason.Message}",
+                    $"'{first.Key}' could not be read: {reason.Message}",
                     reason.Hint ?? "Look at the store's health and try again.",
                     reason);
             }
 
             foreach (var (tar, why) in failed)
             {
-                log.RestoreTarRetry(tar.ToString(), delay, why.Message);
+                log.RestoreTarRetry(tar.Key.ToString(), delay, why.Message);
             }
 
             await Task.Delay(delay, time, cancellationToken).ConfigureAwait(false);
@@ -53,30 +52,32 @@ internal sealed class TarRounds(
         }
     }
 
-    private async Task<ConcurrentDictionary<ObjectKey, WalRusException>> RoundAsync(
-        IReadOnlyCollection<ObjectKey> tars, int lanes, TarExtractor extractor, CancellationToken cancellationToken)
+    private async Task<ConcurrentDictionary<StoredTar, WalRusException>> RoundAsync(
+        IReadOnlyList<StoredTar> tars, int lanes, TarExtractor extractor, CancellationToken cancellationToken)
     {
-        var failed = new ConcurrentDictionary<ObjectKey, WalRusException>();
+        var failed = new ConcurrentDictionary<StoredTar, WalRusException>();
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = lanes, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(tars, parallel, async (key, token) =>
+        await Parallel.ForEachAsync(tars, parallel, async (tar, token) =>
         {
             try
             {
-                await ExtractAsync(key, extractor, token).ConfigureAwait(false);
+                await ExtractAsync(tar, extractor, token).ConfigureAwait(false);
             }
             catch (WalRusException passing) when (passing.IsTransient)
             {
-                failed[key] = passing;
+                failed[tar] = passing;
             }
         }).ConfigureAwait(false);
         return failed;
     }
 
-    private async Task ExtractAsync(ObjectKey key, TarExtractor extractor, CancellationToken cancellationToken)
+    private async Task ExtractAsync(StoredTar tar, TarExtractor extractor, CancellationToken cancellationToken)
     {
         using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
-        var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
-        await using var closing = source.ConfigureAwait(false);
-        await extractor.RunAsync(source, buffer.Memory, key.ToString(), cancellationToken).ConfigureAwait(false);
+        var source = await archive.OpenReadAsync(tar.Key, cancellationToken).ConfigureAwait(false);
+        var content = new ChecksummedTar(source, tar);
+        await using var closing = content.ConfigureAwait(false);
+        await extractor.RunAsync(content, buffer.Memory, tar.Key.ToString(), cancellationToken).ConfigureAwait(false);
+        await content.RequireAsync(buffer.Memory, cancellationToken).ConfigureAwait(false);
     }
 }

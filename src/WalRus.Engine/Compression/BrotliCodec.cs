@@ -27,6 +27,8 @@ public sealed class BrotliCodec : Codec
 
     public override string Extension => "br";
 
+    public override bool HasChecksum => false;
+
     public override OutputStream OpenCompress(Stream destination) => new CompressingStream(destination, compressors);
 
     public override Stream OpenDecompress(Stream source) => new DecompressingStream(source, decompressors);

@@ -14,6 +14,9 @@ public abstract class Codec
     /// <summary>The object name's extension without a dot: "lz4", "zst", ...; empty for "none".</summary>
     public abstract string Extension { get; }
 
+    /// <summary>True when what it writes holds a checksum of the content, which reading checks.</summary>
+    public virtual bool HasChecksum => true;
+
     /// <summary>Compresses into <paramref name="destination"/>, which is neither completed nor disposed.</summary>
     /// <exception cref="WalRusException"><see cref="ErrorCode.NativeLibraryMissing"/>.</exception>
     public abstract OutputStream OpenCompress(Stream destination);

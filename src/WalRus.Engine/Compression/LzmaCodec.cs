@@ -26,6 +26,8 @@ public sealed class LzmaCodec : Codec
 
     public override string Extension => "lzma";
 
+    public override bool HasChecksum => false;
+
     public override OutputStream OpenCompress(Stream destination) => new CompressingStream(destination, compressors);
 
     public override Stream OpenDecompress(Stream source) => new DecompressingStream(source, decompressors);

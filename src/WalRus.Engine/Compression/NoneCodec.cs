@@ -9,6 +9,8 @@ public sealed class NoneCodec : Codec
 
     public override string Extension => "";
 
+    public override bool HasChecksum => false;
+
     public override OutputStream OpenCompress(Stream destination) => new PassingStream(destination);
 
     public override Stream OpenDecompress(Stream source) => source;

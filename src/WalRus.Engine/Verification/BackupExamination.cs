@@ -50,6 +50,8 @@ internal sealed class BackupExamination(
             problem = chain[0].Name.ToString() != delta.FullName ? $"Its chain begins with '{chain[0].Name}', its sentinel says '{delta.FullName}'."
                 : chain.Count - 1 != delta.Count ? $"Its chain has {chain.Count - 1} deltas, its sentinel says {delta.Count}."
                 : name.ParentSegment is { } parent && parent != chain[^2].StartSegment ? $"Its parent starts in {chain[^2].StartSegment}, its name says {parent}."
+                : await catalog.ReadSentinelAsync(chain[^2].Name, cancellationToken).ConfigureAwait(false) is { } parentSentinel
+                    ? await FilesProblemAsync(name, sentinel, chain[^2].Name, parentSentinel, cancellationToken).ConfigureAwait(false)
                 : null;
         }
         catch (WalRusException broken) when (ExaminationFacts.IsDamage(broken))
@@ -60,6 +62,21 @@ internal sealed class BackupExamination(
         if (problem is not null)
         {
             await ReportAsync(FindingKind.BackupChainBroken, WalGLayout.Sentinel(name), name, problem).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<string?> FilesProblemAsync(
+        BackupName name, BackupSentinel sentinel, BackupName parent, BackupSentinel parentSentinel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await new ParentExamination(archive)
+                .FindProblemAsync(name, sentinel, parent, parentSentinel, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
+        {
+            // A list that cannot be read is a finding of the backup that it is of.
+            return null;
         }
     }
 

@@ -9,6 +9,7 @@ namespace WalRus.Verification;
 internal sealed class BackupListDigest
 {
     private readonly Dictionary<string, NameDigest> tars = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, uint> checksums = new(StringComparer.Ordinal);
     private NameDigest files;
     private NameDigest increments;
 
@@ -20,6 +21,9 @@ internal sealed class BackupListDigest
 
     /// <summary>Members by tar, named without the codec's extension, which WAL-RUS leaves out.</summary>
     public IReadOnlyDictionary<string, NameDigest> Tars => tars;
+
+    /// <summary>Of a tar, named in the same way, where the list has it.</summary>
+    public uint? ChecksumOf(string tar) => checksums.TryGetValue(tar, out var known) ? known : null;
 
     /// <exception cref="WalRusException"><see cref="ErrorCode.BackupUnreadable"/>, <see cref="ErrorCode.ObjectNotFound"/>.</exception>
     public static async Task<BackupListDigest> ReadAsync(Archive archive, BackupName name, CancellationToken cancellationToken)
@@ -59,6 +63,9 @@ internal sealed class BackupListDigest
         {
             case FilesMetadataSections.Files:
                 TakeFile(item.File, RestorePath.Normalize(item.File.Name, document));
+                break;
+            case FilesMetadataSections.TarChecksums:
+                checksums[WithoutCodec(item.TarChecksum.Tar)] = item.TarChecksum.Crc32C;
                 break;
             case FilesMetadataSections.TarFileSets when item.TarMember.Tar.Length > 0:
                 var tar = WithoutCodec(item.TarMember.Tar);

@@ -22,17 +22,19 @@ internal sealed class BackupTarsExamination(
         var list = await ReadListAsync(cancellationToken).ConfigureAwait(false);
         var tars = await FindTarsAsync(list, cancellationToken).ConfigureAwait(false);
 
+        using var manifest = await ReadManifestAsync(tars, cancellationToken).ConfigureAwait(false);
+
         // What the control file says of checksums decides how the others are read.
         var control = tars.FirstOrDefault(tar => BackupListDigest.WithoutCodec(tar.Key.Name).EndsWith(WalGLayout.ControlTar, StringComparison.Ordinal));
         if (control.SizeBytes > 0)
         {
-            await ExamineAsync(control, null, readObject, cancellationToken).ConfigureAwait(false);
+            await ExamineAsync(control, list, null, manifest, readObject, cancellationToken).ConfigureAwait(false);
         }
 
         var facts = await CheckControlFileAsync(isThere: control.SizeBytes > 0).ConfigureAwait(false);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = lanes, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(
-            tars.Where(tar => tar.Key != control.Key), parallel, async (tar, token) => await ExamineAsync(tar, facts, readObject, token).ConfigureAwait(false))
+            tars.Where(tar => tar.Key != control.Key), parallel, async (tar, token) => await ExamineAsync(tar, list, facts, manifest, readObject, token).ConfigureAwait(false))
             .ConfigureAwait(false);
         await CheckLabelAsync().ConfigureAwait(false);
         if (list is not null && !anyUnreadable)
@@ -88,15 +90,44 @@ internal sealed class BackupTarsExamination(
         return tars;
     }
 
-    private async Task ExamineAsync(ListEntry tar, ControlFile? control, Action<ObjectKey, long> readObject, CancellationToken cancellationToken)
+    /// <summary>Null where the backup has none, or where it is damaged.</summary>
+    private async Task<ManifestChecksums?> ReadManifestAsync(List<ListEntry> tars, CancellationToken cancellationToken)
     {
+        var tar = tars.FirstOrDefault(tar => BackupListDigest.WithoutCodec(tar.Key.Name) == WalGLayout.ManifestTar);
+        if (tar.SizeBytes == 0)
+        {
+            return null;
+        }
+
         try
         {
             using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
-            var examination = new TarExamination(archive, control, sentinel.StartLsn ?? default, sentinel.Delta is not null);
-            var digest = await examination.RunAsync(tar.Key, buffer.Memory, cancellationToken).ConfigureAwait(false);
-            read[BackupListDigest.WithoutCodec(tar.Key.Name)] = digest;
-            foreach (var finding in digest.PageFindings)
+            return await ManifestChecksums.ReadAsync(archive, tar.Key, buffer.Memory, TemporaryFile.Folder(), cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged))
+        {
+            await report(ArchiveFinding.Error(FindingKind.BackupPartDamaged, tar.Key, damaged.Message)).ConfigureAwait(false);
+            return null;
+        }
+    }
+
+    private async Task ExamineAsync(
+        ListEntry tar,
+        BackupListDigest? list,
+        ControlFile? control,
+        ManifestChecksums? manifest,
+        Action<ObjectKey, long> readObject,
+        CancellationToken cancellationToken)
+    {
+        var name = BackupListDigest.WithoutCodec(tar.Key.Name);
+        try
+        {
+            using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
+            var stored = new StoredTar(tar.Key, tar.SizeBytes, list?.ChecksumOf(name));
+            var examination = new TarExamination(archive, control, sentinel.StartLsn ?? default, sentinel.Delta is not null, manifest);
+            var digest = await examination.RunAsync(stored, buffer.Memory, cancellationToken).ConfigureAwait(false);
+            read[name] = digest;
+            foreach (var finding in digest.FileFindings)
             {
                 await report(finding).ConfigureAwait(false);
             }

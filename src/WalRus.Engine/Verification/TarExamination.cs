@@ -25,8 +25,8 @@ internal sealed class TarDigest
     /// <summary>Bytes of files.</summary>
     public long ContentBytes { get; set; }
 
-    /// <summary>Files whose pages are wrong, the first of them; told only of a tar that is whole.</summary>
-    public List<ArchiveFinding> PageFindings { get; } = [];
+    /// <summary>Files whose pages or checksums are wrong, the first of them; told only of a tar that is whole.</summary>
+    public List<ArchiveFinding> FileFindings { get; } = [];
 
     /// <summary>The control file and the labels, where they were met.</summary>
     public Dictionary<string, byte[]> ServerFiles { get; } = new(StringComparer.Ordinal);
@@ -34,28 +34,32 @@ internal sealed class TarDigest
 
 /// <summary>
 /// Reads one tar of a backup to its end: the object's own checks, headers, every member's length; where the cluster has
-/// page checksums, those of relations' main forks.
+/// page checksums, those of relations' main forks, also inside increments; where there are checksums of the whole tar or, in
+/// a manifest, of its files, those.
 /// </summary>
 /// <param name="archive">The archive.</param>
 /// <param name="control">The backup's control file; null while it is not known, or where it is damaged.</param>
 /// <param name="start">The backup's start: a page with a newer LSN is written again by replay.</param>
 /// <param name="isDelta">Members may be increments.</param>
-internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn start, bool isDelta)
+/// <param name="manifest">The checksums of the backup's files; null where it has none.</param>
+internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn start, bool isDelta, ManifestChecksums? manifest)
 {
-    private const int MaxPageFindings = 100;
+    private const int MaxFileFindings = 100;
     private const int MaxServerFileBytes = 1 << 20;
     private const int PageBytes = 8192;
-    private const uint BlocksOfFile = 131_072;
 
-    /// <param name="key">The tar.</param>
+    private readonly byte[] carry = new byte[PageBytes];
+
+    /// <param name="stored">The tar.</param>
     /// <param name="buffer">At least <see cref="TarReader.MinBufferBytes"/>, a multiple of a page.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="WalRusException">What is wrong with the tar itself.</exception>
     public async Task<TarDigest> RunAsync(
-        ObjectKey key, Memory<byte> buffer, CancellationToken cancellationToken)
+        StoredTar stored, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         var digest = new TarDigest();
-        var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
+        var key = stored.Key;
+        var source = new ChecksummedTar(await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false), stored);
         await using var close = source.ConfigureAwait(false);
         var tar = new TarReader(source, buffer, key.ToString());
         while (await tar.ReadEntryAsync(cancellationToken).ConfigureAwait(false))
@@ -73,6 +77,7 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
             }
         }
 
+        await source.RequireAsync(buffer, cancellationToken).ConfigureAwait(false);
         return digest;
     }
 
@@ -87,7 +92,9 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
         digest.ContentBytes += size;
         if (BackupListDigest.IsServerFile(relative) && size <= MaxServerFileBytes)
         {
-            digest.ServerFiles[relative] = await ReadWholeAsync(tar, (int)size, cancellationToken).ConfigureAwait(false);
+            var content = await ReadWholeAsync(tar, (int)size, cancellationToken).ConfigureAwait(false);
+            digest.ServerFiles[relative] = content;
+            HoldAgainstManifest(relative, Crc32C.Compute(content), key, digest);
             return;
         }
 
@@ -96,7 +103,8 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
             digest.DatedFiles.Add(BackupListDigest.Dated(relative, tar.Entry.ModifiedUnixSeconds));
         }
 
-        var pages = control is { DataChecksumVersion: > 0, BlockSizeBytes: PageBytes } ? PageCheck.Of(relative, start) : null;
+        var pages = control is { DataChecksumVersion: > 0, BlockSizeBytes: PageBytes } ? PageExamination.Of(relative, start, carry) : null;
+        var crc = Crc32C.Initial;
         IncrementReader? increment = null;
         try
         {
@@ -106,11 +114,12 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
                 {
                     digest.Increments.Add(relative);
                     increment = new IncrementReader(size, IncrementedFile.UsualSegmentBytes, relative);
-                    pages = null;
+                    pages?.TakeIncrement(increment);
                 }
 
-                increment?.TakeHeader(piece.Span);
-                pages?.Take(piece.Span);
+                crc = manifest is null ? crc : Crc32C.Append(crc, piece.Span);
+                var header = increment is { HasHeader: false } ? increment.TakeHeader(piece.Span) : 0;
+                pages?.Take(piece.Span[header..]);
             }
 
             increment?.ThrowIfUnfinished();
@@ -120,10 +129,24 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
             increment?.Dispose();
         }
 
-        if (pages is { WrongCount: > 0 } && digest.PageFindings.Count < MaxPageFindings)
+        if (increment is null)
         {
-            digest.PageFindings.Add(ArchiveFinding.Warning(FindingKind.PageChecksumWrong, key, string.Create(
+            HoldAgainstManifest(relative, Crc32C.Finish(crc), key, digest);
+        }
+
+        if (pages is { WrongCount: > 0 } && digest.FileFindings.Count < MaxFileFindings)
+        {
+            digest.FileFindings.Add(ArchiveFinding.Warning(FindingKind.PageChecksumWrong, key, string.Create(
                 CultureInfo.InvariantCulture, $"'{relative}': {pages.WrongCount} pages have wrong checksums, the first is block {pages.FirstWrong}.")));
+        }
+    }
+
+    private void HoldAgainstManifest(string relative, uint checksum, ObjectKey key, TarDigest digest)
+    {
+        if (manifest?.Find(relative) is { } expected && expected != checksum && digest.FileFindings.Count < MaxFileFindings)
+        {
+            digest.FileFindings.Add(ArchiveFinding.Error(
+                FindingKind.BackupPartDamaged, key, $"'{relative}' is not what the server sent: its checksum in the backup's manifest is another."));
         }
     }
 
@@ -141,55 +164,5 @@ internal sealed class TarExamination(Archive archive, ControlFile? control, Lsn 
         }
 
         return content;
-    }
-
-    /// <summary>The pages of one file of a relation's main fork.</summary>
-    private sealed class PageCheck(uint firstBlock, Lsn start)
-    {
-        /// <summary>No backup sees this much WAL pass: a page LSN further on is garbage, not a recent change.</summary>
-        private const ulong FarAheadBytes = 1UL << 44;
-
-        private uint next;
-
-        public long WrongCount { get; private set; }
-
-        public uint FirstWrong { get; private set; }
-
-        /// <returns>Null when the name is not that of a main fork's file.</returns>
-        public static PageCheck? Of(string relative, Lsn start)
-        {
-            if (!relative.StartsWith("base/", StringComparison.Ordinal) && !relative.StartsWith("global/", StringComparison.Ordinal)
-                && !relative.StartsWith("pg_tblspc/", StringComparison.Ordinal))
-            {
-                return null;
-            }
-
-            var last = relative.AsSpan(relative.LastIndexOf('/') + 1);
-            var dot = last.IndexOf('.');
-            uint segment = 0;
-            var isRelation = uint.TryParse(dot < 0 ? last : last[..dot], NumberStyles.None, CultureInfo.InvariantCulture, out _)
-                && (dot < 0 || uint.TryParse(last[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out segment));
-            return isRelation ? new PageCheck(unchecked(segment * BlocksOfFile), start) : null;
-        }
-
-        public void Take(ReadOnlySpan<byte> content)
-        {
-            for (var at = 0; at + PageBytes <= content.Length; at += PageBytes, next++)
-            {
-                if (!IsGood(content.Slice(at, PageBytes), firstBlock + next))
-                {
-                    FirstWrong = WrongCount == 0 ? next : FirstWrong;
-                    WrongCount++;
-                }
-            }
-        }
-
-        private bool IsGood(ReadOnlySpan<byte> page, uint block)
-        {
-            var header = PageHeader.Read(page);
-            return header.IsNew
-                ? !page.ContainsAnyExcept((byte)0)
-                : header.Checksum == PageChecksum.Compute(page, block) || (header.Lsn >= start && header.Lsn.Value - start.Value < FarAheadBytes);
-        }
     }
 }

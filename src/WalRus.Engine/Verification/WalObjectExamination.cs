@@ -73,6 +73,31 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
         }
     }
 
+    private static string? ProblemOf(DeltaFileChanges changes, long length, uint checksum) =>
+        changes.SidecarLength == length && changes.SidecarChecksum == checksum ? null : "It is not the list that its _delta_files was stored with.";
+
+    /// <summary>Only what WalRus recorded says what the sidecar must be; damage of that is a finding of its own.</summary>
+    private async Task<DeltaFileChanges?> FindFileChangesAsync(WalObject item, CancellationToken cancellationToken)
+    {
+        var found = await archive
+            .FindAsync(WalGLayout.Wal(DeltaFileChanges.NameOf(item.Segment!.Value)), cancellationToken).ConfigureAwait(false);
+        if (found is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            var source = await archive.OpenReadAsync(found.Key, cancellationToken).ConfigureAwait(false);
+            await using var close = source.ConfigureAwait(false);
+            return await DeltaFileChanges.ReadAsync(source, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalRusException damaged) when (ExaminationFacts.IsDamage(damaged) || damaged.Code == ErrorCode.ObjectNotFound)
+        {
+            return null;
+        }
+    }
+
     private string? CheckFileChanges(WalObject item, byte[] content) => DeltaFileChanges.Parse(content) is var changes && facts.SystemIdentifier is { } known && changes.SystemIdentifier != known
             ? $"It is of the cluster {changes.SystemIdentifier}, the archive's is {known}." : null;
 
@@ -82,8 +107,9 @@ internal sealed class WalObjectExamination(Archive archive, NativeBufferPool buf
         using var buffer = await buffers.RentAsync(NativeBufferPool.WorkingBytes, cancellationToken).ConfigureAwait(false);
         var source = await archive.OpenReadAsync(item.Key, cancellationToken).ConfigureAwait(false);
         await using var close = source.ConfigureAwait(false);
-        await DeltaSidecar.ReadAsync(source, buffer.Memory, static (_, _) => { }, cancellationToken).ConfigureAwait(false);
-        return null;
+        var (length, checksum) = await DeltaSidecar.ReadAsync(source, buffer.Memory, static (_, _) => { }, cancellationToken).ConfigureAwait(false);
+        return await FindFileChangesAsync(item, cancellationToken).ConfigureAwait(false) is { } changes && ProblemOf(changes, length, checksum) is { } problem
+            ? Finding(FindingKind.SidecarDamaged, item, problem) : null;
     }
 
     private async Task<ArchiveFinding?> CheckSmallAsync(

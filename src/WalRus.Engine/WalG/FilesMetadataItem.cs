@@ -37,6 +37,11 @@ public sealed record CorruptBlocks(long Count, IReadOnlyList<uint> Blocks);
 /// <param name="Member">The member's name; null says that the tar is listed with no member at all.</param>
 public readonly record struct TarMember(string Tar, string? Member);
 
+/// <summary>What a whole tar comes to, uncompressed.</summary>
+/// <param name="Tar">The tar object's name, without the codec's extension: a copy may be compressed otherwise.</param>
+/// <param name="Crc32C">CRC-32C of all its bytes.</param>
+public readonly record struct TarChecksum(string Tar, uint Crc32C);
+
 /// <summary>One relation of one database, for a partial restore; or, with no <paramref name="Table"/>, the database itself.</summary>
 /// <param name="Database">The database's name.</param>
 /// <param name="Table">"schema.name"; null for the database itself.</param>
@@ -53,7 +58,10 @@ public enum FilesMetadataSections
     Files = 1,
     TarFileSets = 2,
     Databases = 4,
-    All = Files | TarFileSets | Databases,
+
+    /// <summary>WalRus' own, which other readers pass over.</summary>
+    TarChecksums = 8,
+    All = Files | TarFileSets | Databases | TarChecksums,
 }
 
 /// <summary>One thing read from <c>files_metadata.json</c>: which one <see cref="Section"/> says.</summary>
@@ -66,4 +74,6 @@ public readonly record struct FilesMetadataItem
     public TarMember TarMember { get; init; }
 
     public DatabaseTable Table { get; init; }
+
+    public TarChecksum TarChecksum { get; init; }
 }

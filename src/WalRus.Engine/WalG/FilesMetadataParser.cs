@@ -16,6 +16,7 @@ internal sealed class FilesMetadataParser(FilesMetadataSections wanted)
     [
         "IsIncremented", "IsSkipped", "MTime", "UpdatesCount", "CorruptBlocks", "CorruptBlocksCount", "SomeCorruptBlocks",
         "oid", "relfilenode", "subtables", "tables_new", "Files", "TarFileSets", "DatabasesByNames",
+        FilesMetadataWriter.TarChecksumsKey,
     ];
 
     private readonly Stack<Place> places = new([Place.Document]);
@@ -52,6 +53,7 @@ internal sealed class FilesMetadataParser(FilesMetadataSections wanted)
         Table,
         Subtables,
         Subtable,
+        Checksums,
     }
 
     /// <summary>What was found since this was last cleared.</summary>
@@ -95,7 +97,8 @@ internal sealed class FilesMetadataParser(FilesMetadataSections wanted)
         switch (reader.TokenType)
         {
             case JsonTokenType.PropertyName:
-                var isData = places.Peek() is Place.Files or Place.Tars or Place.Databases or Place.Tables or Place.Subtables;
+                var isData = places.Peek() is Place.Files or Place.Tars or Place.Databases or Place.Tables or Place.Subtables
+                    or Place.Checksums;
                 key = isData ? reader.GetString() ?? "" : KnownKey(ref reader);
                 break;
             case JsonTokenType.EndObject or JsonTokenType.EndArray:
@@ -136,6 +139,8 @@ internal sealed class FilesMetadataParser(FilesMetadataSections wanted)
             (Place.Root, JsonTokenType.StartObject, "TarFileSets") => Wanted(FilesMetadataSections.TarFileSets, Place.Tars),
             (Place.Root, JsonTokenType.StartObject, "DatabasesByNames") => Wanted(
                 FilesMetadataSections.Databases, Place.Databases),
+            (Place.Root, JsonTokenType.StartObject, FilesMetadataWriter.TarChecksumsKey) => Wanted(
+                FilesMetadataSections.TarChecksums, Place.Checksums),
             (Place.Files, JsonTokenType.StartObject, _) => Place.File,
             (Place.File, JsonTokenType.StartObject, "CorruptBlocks") => Place.Corrupt,
             (Place.File, JsonTokenType.StartArray, "CorruptBlocks") => Place.Blocks,
@@ -249,6 +254,9 @@ internal sealed class FilesMetadataParser(FilesMetadataSections wanted)
                 hasMember = true;
                 Add(new TarMember(tar, WalGJson.Text(ref reader, tar)));
                 break;
+            case Place.Checksums:
+                Add(new TarChecksum(key, WalGJson.UInt32(ref reader, key) ?? 0));
+                break;
             case Place.Database when key == "oid":
                 Add(new DatabaseTable(database, null, null, WalGJson.UInt32(ref reader, key) ?? 0, 0));
                 break;
@@ -309,6 +317,9 @@ internal sealed class FilesMetadataParser(FilesMetadataSections wanted)
 
     private void Add(TarMember found) =>
         Items.Add(new FilesMetadataItem { Section = FilesMetadataSections.TarFileSets, TarMember = found });
+
+    private void Add(TarChecksum found) =>
+        Items.Add(new FilesMetadataItem { Section = FilesMetadataSections.TarChecksums, TarChecksum = found });
 
     private void Add(DatabaseTable found) =>
         Items.Add(new FilesMetadataItem { Section = FilesMetadataSections.Databases, Table = found });

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -12,6 +13,12 @@ namespace WalRus.WalG;
 /// </summary>
 public sealed class FilesMetadataWriter : IDisposable
 {
+    /// <summary>
+    /// A section of our own, {"part_001.tar":439041101,...}: CRC-32C of tars whose codec has no checksum. Go and WAL-RUS pass
+    /// over keys that they do not know.
+    /// </summary>
+    public const string TarChecksumsKey = "WalRusTarChecksums";
+
     private const int FilesBufferBytes = 64 * 1024;
     private const int CopyBufferBytes = 64 * 1024;
 
@@ -20,6 +27,7 @@ public sealed class FilesMetadataWriter : IDisposable
     private readonly SpoolChain files;
     private readonly List<(string Name, long First)> tars = [];
     private readonly List<long> databases = [];
+    private readonly List<TarChecksum> checksums = [];
     private int open;
     private bool isBroken;
     private bool isComplete;
@@ -80,6 +88,16 @@ public sealed class FilesMetadataWriter : IDisposable
         return new DatabaseTablesWriter(this, spool, name, oid);
     }
 
+    /// <summary>Adds what a finished tar comes to. Thread-safe.</summary>
+    public void AddChecksum(TarChecksum checksum)
+    {
+        lock (gate)
+        {
+            ThrowIfUnusable();
+            checksums.Add(checksum);
+        }
+    }
+
     /// <summary>Writes the whole document; nothing can be added afterwards. The destination is neither completed nor disposed.</summary>
     /// <exception cref="InvalidOperationException">A tar or database is still open.</exception>
     public async ValueTask WriteToAsync(Stream destination, CancellationToken cancellationToken)
@@ -97,8 +115,8 @@ public sealed class FilesMetadataWriter : IDisposable
 
             await WriteTarsAsync(document, cancellationToken).ConfigureAwait(false);
             await WriteDatabasesAsync(document, cancellationToken).ConfigureAwait(false);
-            var isEmpty = FileCount == 0 && tars.Count == 0 && databases.Count == 0;
-            await document.TextAsync(isEmpty ? "{}" : "}", cancellationToken).ConfigureAwait(false);
+            await WriteChecksumsAsync(document, cancellationToken).ConfigureAwait(false);
+            await document.TextAsync(HasSections || checksums.Count > 0 ? "}" : "{}", cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -216,6 +234,24 @@ public sealed class FilesMetadataWriter : IDisposable
         }
 
         if (databases.Count > 0)
+        {
+            await document.TextAsync("}", cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private bool HasSections => FileCount > 0 || tars.Count > 0 || databases.Count > 0;
+
+    private async ValueTask WriteChecksumsAsync(DocumentSections document, CancellationToken cancellationToken)
+    {
+        for (var index = 0; index < checksums.Count; index++)
+        {
+            var before = index > 0 ? "," : $"{(HasSections ? ',' : '{')}\"{TarChecksumsKey}\":{{";
+            var (tar, crc) = checksums[index];
+            await document.TextAsync(
+                string.Create(CultureInfo.InvariantCulture, $"{before}\"{tar}\":{crc}"), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (checksums.Count > 0)
         {
             await document.TextAsync("}", cancellationToken).ConfigureAwait(false);
         }
