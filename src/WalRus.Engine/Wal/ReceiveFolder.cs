@@ -108,6 +108,30 @@ internal sealed class ReceiveFolder : IDisposable
         }
     }
 
+    /// <summary>
+    /// Leaves an empty file for a segment that is going to be received, where there is none: a receiver that ends before the
+    /// first byte begins there again, and not where the server is by then.
+    /// </summary>
+    public void Remember(WalFileName segment)
+    {
+        var path = PartialPathOf(segment);
+        try
+        {
+            if (!File.Exists(path))
+            {
+                DurableFile.Create(path).Dispose();
+                DurableFile.SyncFolder(FullName);
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw DurableFile.Translate(failure, path);
+        }
+    }
+
+    /// <summary>True for a segment of which something was received.</summary>
+    public bool HasBegun(WalFileName segment) => new FileInfo(PartialPathOf(segment)) is { Exists: true, Length: > 0 };
+
     /// <summary>Gives a whole segment its own name; it is synced then, and so is the name.</summary>
     public string Finish(WalFileName segment, FileStream file)
     {

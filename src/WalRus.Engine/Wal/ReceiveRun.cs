@@ -167,6 +167,7 @@ internal sealed class ReceiveRun(
         {
             await LookAheadAsync(identity.Timeline, cancellationToken).ConfigureAwait(false);
             await StoreEndedAsync(history, point, cancellationToken).ConfigureAwait(false);
+            folder.Remember(WalFileName.FromLsn(point.Timeline, point.Position, size));
             writer = new ReceiveWriter(folder, uploads, size, progress);
         }
 
@@ -200,7 +201,7 @@ internal sealed class ReceiveRun(
         var next = WalFileName.FromLsn(point.Timeline, point.Position, size);
         foreach (var segment in folder.Unfinished().Where(name => name.IsValidFor(size) && name != next).ToList())
         {
-            if (history.Contains(segment.Timeline) && history.EndOf(segment.Timeline) is { } end
+            if (folder.HasBegun(segment) && history.Contains(segment.Timeline) && history.EndOf(segment.Timeline) is { } end
                 && size.SegmentNumber(end) == segment.SegmentNumber(size))
             {
                 var path = folder.PartialPathOf(segment);

@@ -71,6 +71,7 @@ internal sealed class WalDownload(Archive archive, NativeBufferPool buffers, Wal
         using var buffer = await buffers.RentAsync(BufferBytes, cancellationToken).ConfigureAwait(false);
         var source = await archive.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
         await using var closeSource = source.ConfigureAwait(false);
+        WalRecordCheck? records = null;
         var first = new byte[WalSegmentCheck.HeaderBytes];
         var firstBytes = 0;
         long bytes = 0;
@@ -82,9 +83,12 @@ internal sealed class WalDownload(Archive archive, NativeBufferPool buffers, Wal
                 var part = Math.Min(first.Length - firstBytes, read);
                 buffer.GetSpan()[..part].CopyTo(first.AsSpan(firstBytes));
                 firstBytes += part;
+                records = firstBytes == first.Length ? RecordsOf(file, key, first) : null;
+                records?.Take(first.AsSpan(0, firstBytes - part));
             }
 
             bytes += read;
+            records?.Take(buffer.GetSpan()[..read]);
             if (bytes > MaxBytes)
             {
                 throw Broken(key, $"it holds more than {MaxBytes} bytes, the largest a WAL segment can be");
@@ -95,9 +99,20 @@ internal sealed class WalDownload(Archive archive, NativeBufferPool buffers, Wal
         }
 
         var size = Check(file, key, first.AsSpan(0, firstBytes), bytes);
+        if (records?.Problem is { } problem)
+        {
+            throw Broken(key, problem);
+        }
+
         target.Flush(flushToDisk: true);
         return new Downloaded(key, bytes, size);
     }
+
+    /// <summary>Null where the object's codec or its encryption tells damage, or the file is no whole segment.</summary>
+    private WalRecordCheck? RecordsOf(WalFile file, ObjectKey key, ReadOnlySpan<byte> first) =>
+        file.Kind == WalFileKind.Segment && archive.Crypter is null && !archive.CodecOf(key).HasChecksum
+            && WalPageHeader.TryParse(first, out var header)
+            ? new WalRecordCheck(header.PageAddress) : null;
 
     private WalSegmentSize? Check(WalFile file, ObjectKey key, ReadOnlySpan<byte> first, long bytes)
     {

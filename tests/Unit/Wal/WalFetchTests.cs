@@ -1,5 +1,7 @@
 using WalRus.Postgres;
+using WalRus.Storage;
 using WalRus.Wal;
+using WalRus.WalG;
 
 namespace WalRus.Tests.Wal;
 
@@ -10,6 +12,23 @@ public sealed class WalFetchTests : IDisposable
     private readonly WalArchiveFixture archive = new();
 
     public void Dispose() => archive.Dispose();
+
+    /// <summary>A segment of real records, under the name of <see cref="First"/>.</summary>
+    private static string WriteRecords(WalArchiveFixture fixture)
+    {
+        var wal = new WalWriter(Lsn.Parse("0/100000"));
+        for (uint xid = 700; xid < 720; xid++)
+        {
+            wal.Commit(xid, DateTimeOffset.UnixEpoch.AddYears(56));
+        }
+
+        wal.Switch();
+        var (name, content) = wal.Segments().First();
+        Assert.Equal(First, name);
+        var path = Path.Combine(fixture.WalFolder, name);
+        File.WriteAllBytes(path, content);
+        return path;
+    }
 
     [Fact]
     public async Task A_file_the_archive_does_not_hold_is_its_own_error_and_leaves_no_file()
@@ -31,7 +50,7 @@ public sealed class WalFetchTests : IDisposable
     public async Task A_segment_is_found_whatever_codec_wrote_it(string method)
     {
         using var other = new WalArchiveFixture(method);
-        var path = SyntheticWal.Write(other.WalFolder, First);
+        var path = WriteRecords(other);
         await other.PushAsync(path);
 
         var reader = new WalFetch(
@@ -40,6 +59,29 @@ public sealed class WalFetchTests : IDisposable
             new WalFetchRequest { Name = First, Destination = archive.Folder["out"] }, TestContext.Current.CancellationToken);
 
         Assert.Equal(File.ReadAllBytes(path), File.ReadAllBytes(archive.Folder["out"]));
+    }
+
+    /// <summary>PostgreSQL would take it for the end of the WAL and open without what follows.</summary>
+    [Theory]
+    [InlineData("none")]
+    [InlineData("lzma")]
+    public async Task A_broken_record_under_a_codec_without_checksums_is_an_error_and_leaves_no_file(string method)
+    {
+        using var other = new WalArchiveFixture(method);
+        var path = WriteRecords(other);
+        await other.PushAsync(path);
+        var bytes = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        bytes[200] ^= 0x10;
+        await using (var writer = await other.Archive.OpenWriteAsync(WalGLayout.Wal(First), WriteCondition.None, TestContext.Current.CancellationToken))
+        {
+            await writer.WriteAsync(bytes, TestContext.Current.CancellationToken);
+            await writer.CompleteAsync(TestContext.Current.CancellationToken);
+        }
+
+        var error = await Assert.ThrowsAsync<WalRusException>(() => other.FetchAsync(First, other.Folder["out"]));
+        Assert.Equal(ErrorCode.ObjectCorrupt, error.Code);
+        Assert.Contains("replay would end at", error.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(other.Folder["out"]));
     }
 
     [Fact]

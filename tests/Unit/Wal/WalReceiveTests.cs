@@ -146,6 +146,35 @@ public sealed class WalReceiveTests
         Assert.Equal(1, receiver.Log.Count("ReceiveGapSkipped"));
     }
 
+    /// <summary>Without a slot and an archive nothing else would say where it was.</summary>
+    [Fact]
+    public async Task A_receiver_that_ends_before_the_first_byte_begins_there_again()
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new() { WalSegmentMegabytes = 1 });
+        await using var receiver = new Receiver { Slot = null };
+        using var stop = new CancellationTokenSource();
+        await receiver.Create(cluster.Settings(), new StopAtStart(stop)).RunAsync(new WalReceiveRequest { Stop = stop.Token }, Token);
+        var first = await cluster.SwitchWalAsync();
+        await cluster.SwitchWalAsync();
+        receiver.Start(cluster.Settings());
+        await receiver.UntilArchivedAsync(await cluster.SwitchWalAsync());
+        await receiver.StopAsync();
+        Assert.Contains(first, receiver.Names());
+    }
+
+    private sealed class StopAtStart(CancellationTokenSource stop) : IEventLog
+    {
+        public bool IsEnabled(EventLevel level) => true;
+
+        public void Write(in LogEvent logEvent)
+        {
+            if (logEvent.Name == "ReceiveStarted")
+            {
+                stop.Cancel();
+            }
+        }
+    }
+
     [Fact]
     public async Task What_received_segments_change_is_recorded_beside_them()
     {
