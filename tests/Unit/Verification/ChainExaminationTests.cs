@@ -68,17 +68,17 @@ public sealed class ChainExaminationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_file_that_a_delta_leaves_to_its_parent_and_the_parent_does_not_list_is_found()
+    public async Task A_file_that_a_delta_takes_from_its_parent_and_the_parent_does_not_list_is_found()
     {
         var delta = await ChainAsync(BackupPushFixture.RequestFor(cluster));
-        var skipped = (await fixture.FilesAsync(delta)).GetProperty("Files").EnumerateObject().First(file => file.Value.GetProperty("IsSkipped").GetBoolean()).Name;
+        var taken = (await fixture.FilesAsync(delta)).GetProperty("Files").EnumerateObject().First(file => file.Value.GetProperty("IsIncremented").GetBoolean()).Name;
         var list = WalGLayout.FilesMetadata(BackupName.Parse(delta.Delta!.Parent));
         var document = JsonNode.Parse(await fixture.Store.GetAsync(list.ToString()))!;
-        Assert.True(document["Files"]!.AsObject().Remove(skipped));
+        Assert.True(document["Files"]!.AsObject().Remove(taken));
         await fixture.Store.PutAsync(list.ToString(), System.Text.Encoding.UTF8.GetBytes(document.ToJsonString()));
         var finding = Assert.Single(await ExamineAsync(), finding => finding.Backup == delta.Backup.Name.ToString());
         Assert.Equal(FindingKind.BackupChainBroken, finding.Kind);
-        Assert.Contains(skipped.TrimStart('/'), finding.Message, StringComparison.Ordinal);
+        Assert.Contains(taken.TrimStart('/'), finding.Message, StringComparison.Ordinal);
     }
 
     [Theory]
