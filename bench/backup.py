@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harness import (S3, TOP, WALRUS, as_postgres, install, machine, medians, need, own, print_table, run, say, timed, workspace, write_csv)
@@ -21,26 +22,35 @@ TAR_BYTES = 256 << 20
 
 
 class Cluster:
-    def __init__(self, work, megabytes, files):
+    def __init__(self, work, megabytes, files=0, major="15", settings=""):
         self.data, self.socket = work / "data", work / "run"
         self.socket.mkdir()
         own(work)
-        self.bin = Path(run([TOP / "tests/servers/postgres.sh", "get", "15"]).strip().splitlines()[-1])
+        self.bin = Path(run([TOP / "tests/servers/postgres.sh", "get", major]).strip().splitlines()[-1])
         run(as_postgres([self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-k", "--no-sync"]))
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.socket}'\narchive_mode = on\narchive_command = 'true'\n"
-                       "max_wal_size = '16GB'\nfsync = off\nmax_locks_per_transaction = 10000\nautovacuum = off\n")
+                       f"max_wal_size = '16GB'\nfsync = off\nmax_locks_per_transaction = 10000\nautovacuum = off\n{settings}")
         self.environment = {**os.environ, "PGHOST": str(self.socket), "PGUSER": "postgres", "PGDATABASE": "postgres"}
-        run(as_postgres([self.bin / "pg_ctl", "-D", self.data, "-l", self.socket / "log", "-w", "start"]))
-        run([self.bin / "pgbench", "-i", "-q", "-s", str(max(1, megabytes // 30))], env=self.environment)
-        self.sql("create table words as select n, md5(n::text) || repeat(md5((n / 7)::text), 3) as t "
-                 f"from generate_series(1, {megabytes * 2900}) n")
-        for first in range(1, files + 1, 2000):
-            last = min(first + 1999, files)
-            self.sql(f"do $$ begin for i in {first}..{last} loop execute format('create table f%s as select 1 as x', i); end loop; end $$")
+        self.start()
+        self.fill(megabytes, files)
         self.sql("checkpoint")
         self.megabytes = sum(path.stat().st_size for path in (self.data / "base").rglob("*") if path.is_file()) >> 20
         self.files = sum(1 for path in self.data.rglob("*") if path.is_file())
+
+    def start(self):
+        run(as_postgres([self.bin / "pg_ctl", "-D", self.data, "-l", self.socket / "log", "-w", "start"]))
+
+    def fill(self, megabytes, files):
+        """Half of pgbench's tables, half of text: at once, on a core each."""
+        with ThreadPoolExecutor() as beside:
+            words = beside.submit(self.sql, "create table words as select n, md5(n::text) || repeat(md5((n / 7)::text), 3) as t "
+                                            f"from generate_series(1, {megabytes * 2900}) n")
+            run([self.bin / "pgbench", "-i", "-q", "-s", str(max(1, megabytes // 30))], env=self.environment)
+            words.result()
+        for first in range(1, files + 1, 2000):
+            last = min(first + 1999, files)
+            self.sql(f"do $$ begin for i in {first}..{last} loop execute format('create table f%s as select 1 as x', i); end loop; end $$")
 
     def sql(self, text):
         return run([self.bin / "psql", "-XAtqc", text], env=self.environment).strip()

@@ -44,6 +44,22 @@ def install(command, *packages):
     return False
 
 
+def debian_program(command, suite):
+    """A program of another Debian release, from the tests' cache: its own loader and libraries, so nothing is installed."""
+    cache = Path(os.environ.get("WALRUS_TEST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "walrus-tests")
+    folder = cache / f"{command}-{suite}"
+    program = folder / "usr/bin" / command
+    if not (folder / ".complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        run([TOP / "tests/servers/extract-debian.sh", suite, folder, command, "patchelf"])
+        libraries = next((folder / "usr/lib").glob("*-linux-gnu"))
+        loader = next(libraries.glob("ld-linux*.so.*"))
+        run([loader, "--library-path", libraries, folder / "usr/bin/patchelf", "--force-rpath", "--set-rpath", libraries,
+             "--set-interpreter", loader, program])
+        (folder / ".complete").touch()
+    return program
+
+
 def workspace(name):
     """A folder that only this run uses, readable for the server's account. WALRUS_BENCH_FOLDER says where."""
     folder = Path(tempfile.mkdtemp(prefix=f"walrus-{name}-", dir=os.environ.get("WALRUS_BENCH_FOLDER", "/var/tmp")))

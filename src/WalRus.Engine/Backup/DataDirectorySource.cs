@@ -297,9 +297,18 @@ internal sealed class DataDirectorySource : IBackupSource
 
     private async Task<BackupModeEnd> StopAsync(CancellationToken cancellationToken)
     {
+        var archiving = start.IsInRecovery || server!.ArchiveMode == "off" ? null : ArchivingWait.TryOpen(dataDirectory);
         try
         {
-            return await Mode.StopAsync(options.StopBackupTimeout, cancellationToken).ConfigureAwait(false);
+            var end = await Mode.StopAsync(archiving is null, options.StopBackupTimeout, cancellationToken).ConfigureAwait(false);
+            if (archiving is not null)
+            {
+                var files = ArchivingWait.NeededFiles(start, end.Lsn, server!.SegmentSize);
+                await archiving
+                    .RunAsync(files, options.StopBackupTimeout, Mode.PingAsync, warnings, cancellationToken).ConfigureAwait(false);
+            }
+
+            return end;
         }
         catch (WalRusException failure) when (failure.Code == ErrorCode.PostgresQueryFailed && start.IsInRecovery)
         {

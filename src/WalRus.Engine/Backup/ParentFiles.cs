@@ -1,7 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 using WalRus.Streaming;
 using WalRus.WalG;
@@ -15,7 +13,7 @@ namespace WalRus.Backup;
 /// <remarks>Looking up is thread-safe and costs one small read of a file that is in the page cache.</remarks>
 internal sealed class ParentFiles : IDisposable
 {
-    private const int DigestBytes = 16;
+    private const int DigestBytes = NameHash.DigestBytes;
 
     /// <summary>Digest, seconds since 1970 (8 bytes), nanoseconds (4 bytes), 4 bytes unused.</summary>
     private const int RecordBytes = 32;
@@ -28,14 +26,16 @@ internal sealed class ParentFiles : IDisposable
 
     private readonly string folder;
     private readonly FileStream sorted;
+    private readonly NameHash hash;
 
     /// <summary>The first record of each prefix; the last element is how many records there are.</summary>
     private readonly long[] starts;
 
-    private ParentFiles(string folder, FileStream sorted, long[] starts, bool hasRootedNames)
+    private ParentFiles(string folder, FileStream sorted, NameHash hash, long[] starts, bool hasRootedNames)
     {
         this.folder = folder;
         this.sorted = sorted;
+        this.hash = hash;
         this.starts = starts;
         HasRootedNames = hasRootedNames;
     }
@@ -54,6 +54,7 @@ internal sealed class ParentFiles : IDisposable
     public static async Task<ParentFiles> ReadAsync(
         IAsyncEnumerable<FilesMetadataEntry> files, string folder, CancellationToken cancellationToken)
     {
+        var hash = NameHash.Create();
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         FileStream? first = null;
         FileStream? second = null;
@@ -61,12 +62,12 @@ internal sealed class ParentFiles : IDisposable
         {
             first = TemporaryFile.Create(folder, bufferBytes: 0);
             second = TemporaryFile.Create(folder, bufferBytes: 0);
-            var (starts, hasRootedNames) = await CollectAsync(files, first, buffer, cancellationToken).ConfigureAwait(false);
+            var (starts, hasRootedNames) = await CollectAsync(files, first, hash, buffer, cancellationToken).ConfigureAwait(false);
 
             // Two stable passes, by the prefix's low byte and then its high one, sort by the prefix.
             Scatter(first.SafeFileHandle, second.SafeFileHandle, 1, LowByteStarts(starts), buffer);
             Scatter(second.SafeFileHandle, first.SafeFileHandle, 0, HighByteStarts(starts), buffer);
-            var read = new ParentFiles(folder, first, starts, hasRootedNames);
+            var read = new ParentFiles(folder, first, hash, starts, hasRootedNames);
             first = null;
             return read;
         }
@@ -88,7 +89,7 @@ internal sealed class ParentFiles : IDisposable
     {
         Span<byte> digest = stackalloc byte[DigestBytes];
         Span<byte> records = stackalloc byte[ReadBytes];
-        Digest(name, digest);
+        hash.Write(name, digest);
         var prefix = BinaryPrimitives.ReadUInt16BigEndian(digest);
         for (var at = starts[prefix]; at < starts[prefix + 1];)
         {
@@ -116,7 +117,7 @@ internal sealed class ParentFiles : IDisposable
 
     /// <summary>Writes a record for each file as they come, and counts them by prefix.</summary>
     private static async Task<(long[] Starts, bool HasRootedNames)> CollectAsync(
-        IAsyncEnumerable<FilesMetadataEntry> files, FileStream target, byte[] buffer, CancellationToken cancellationToken)
+        IAsyncEnumerable<FilesMetadataEntry> files, FileStream target, NameHash hash, byte[] buffer, CancellationToken cancellationToken)
     {
         var starts = new long[Prefixes + 1];
         var (used, offset, isRooted) = (0, 0L, false);
@@ -129,7 +130,7 @@ internal sealed class ParentFiles : IDisposable
             }
 
             isRooted = isRooted || file.Name is ['/', ..];
-            starts[WriteRecord(buffer.AsSpan(used, RecordBytes), file) + 1]++;
+            starts[WriteRecord(buffer.AsSpan(used, RecordBytes), file, hash) + 1]++;
             used += RecordBytes;
         }
 
@@ -142,10 +143,10 @@ internal sealed class ParentFiles : IDisposable
         return (starts, isRooted);
     }
 
-    private static int WriteRecord(Span<byte> record, in FilesMetadataEntry file)
+    private static int WriteRecord(Span<byte> record, in FilesMetadataEntry file, NameHash hash)
     {
         record.Clear();
-        Digest(file.Name, record[..DigestBytes]);
+        hash.Write(file.Name, record[..DigestBytes]);
         BinaryPrimitives.WriteInt64LittleEndian(record[DigestBytes..], file.ModifiedTime.UnixSeconds);
         BinaryPrimitives.WriteInt32LittleEndian(record[(DigestBytes + sizeof(long))..], file.ModifiedTime.Nanoseconds);
         return BinaryPrimitives.ReadUInt16BigEndian(record);
@@ -216,15 +217,6 @@ internal sealed class ParentFiles : IDisposable
         }
 
         return total;
-    }
-
-    private static void Digest(ReadOnlySpan<char> name, Span<byte> digest)
-    {
-        var bytes = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(name.Length));
-        Span<byte> whole = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(bytes.AsSpan(0, Encoding.UTF8.GetBytes(name, bytes)), whole);
-        whole[..DigestBytes].CopyTo(digest);
-        ArrayPool<byte>.Shared.Return(bytes);
     }
 
     private void Read(Span<byte> target, long offset)

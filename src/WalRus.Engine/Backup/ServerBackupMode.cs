@@ -158,17 +158,30 @@ internal sealed class ServerBackupMode : IAsyncDisposable
         }
     }
 
-    /// <summary>Leaves backup mode. On a primary that archives, waits until the last segment is archived.</summary>
+    /// <summary>The error for WAL that the server does not archive in time.</summary>
+    public static WalRusException NotArchived(TimeSpan? limit, Exception? inner) => new(
+        ErrorCode.DeadlineExceeded,
+        $"The server did not end the backup within {limit?.TotalSeconds:0} s: its last WAL segment is not archived.",
+        "Look into the server's log for what archive_command says, or give it longer (WALG_STOP_BACKUP_TIMEOUT).",
+        inner);
+
+    /// <summary>Fails when the session is lost.</summary>
+    public Task PingAsync(CancellationToken cancellationToken) =>
+        session.ExecuteAsync(new PostgresStatement("Checking that the server is alive", "SELECT 1"), cancellationToken);
+
+    /// <summary>Leaves backup mode.</summary>
+    /// <param name="waitsForArchiving">Whether a primary that archives answers only when the last segment is archived.</param>
     /// <param name="limit">The statement's timeout; null to wait as long as archiving takes.</param>
-    public async Task<BackupModeEnd> StopAsync(TimeSpan? limit, CancellationToken cancellationToken)
+    public async Task<BackupModeEnd> StopAsync(bool waitsForArchiving, TimeSpan? limit, CancellationToken cancellationToken)
     {
+        var wait = waitsForArchiving ? "true" : "false";
         await SetTimeoutAsync(limit, cancellationToken).ConfigureAwait(false);
         try
         {
             var end = await session.QueryRowAsync(
                 new PostgresStatement(Stop, $"""
                     SELECT CAST(s.lsn AS pg_catalog.text), s.labelfile, s.spcmapfile
-                    FROM {(HasNewNames ? "pg_catalog.pg_backup_stop(true)" : "pg_catalog.pg_stop_backup(false, true)")} AS s
+                    FROM {(HasNewNames ? $"pg_catalog.pg_backup_stop({wait})" : $"pg_catalog.pg_stop_backup(false, {wait})")} AS s
                     """)
                 {
                     // The server's own timeout fires first; the client's is there in case the server does not.
@@ -183,11 +196,7 @@ internal sealed class ServerBackupMode : IAsyncDisposable
         }
         catch (WalRusException slow) when (slow.Code == ErrorCode.DeadlineExceeded)
         {
-            throw new WalRusException(
-                ErrorCode.DeadlineExceeded,
-                $"The server did not end the backup within {limit?.TotalSeconds:0} s: its last WAL segment is not archived.",
-                "Look into the server's log for what archive_command says, or give it longer (WALG_STOP_BACKUP_TIMEOUT).",
-                slow);
+            throw NotArchived(limit, slow);
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using WalRus.Streaming;
 
@@ -7,12 +6,11 @@ namespace WalRus.WalG;
 
 /// <summary>
 /// Numbers by file name, for as many names as a backup has: a hash table in a temporary local file, so that memory does
-/// not grow with them. Names are held as 128-bit digests under a key of this table's own: two names of one digest do not
-/// happen, not even on purpose. Thread-safe.
+/// not grow with them. Names are held as digests (<see cref="NameHash"/>). Thread-safe.
 /// </summary>
 internal sealed class NameTable : IDisposable
 {
-    private const int DigestBytes = 16;
+    private const int DigestBytes = NameHash.DigestBytes;
 
     /// <summary>A digest, all zero in an empty slot, and its number.</summary>
     private const int SlotBytes = DigestBytes + sizeof(uint);
@@ -27,18 +25,13 @@ internal sealed class NameTable : IDisposable
     private readonly object gate = new();
     private readonly string folder;
     private readonly byte[] bucket = new byte[BucketBytes];
-    private readonly ulong key1;
-    private readonly ulong key2;
+    private readonly NameHash hash = NameHash.Create();
     private FileStream file;
     private long buckets = FirstBuckets;
 
     private NameTable(string folder)
     {
         this.folder = folder;
-        Span<byte> keys = stackalloc byte[DigestBytes];
-        RandomNumberGenerator.Fill(keys);
-        key1 = BinaryPrimitives.ReadUInt64LittleEndian(keys);
-        key2 = BinaryPrimitives.ReadUInt64LittleEndian(keys[sizeof(ulong)..]);
         file = TemporaryFile.Create(folder, bufferBytes: 0);
         RandomAccess.SetLength(file.SafeFileHandle, buckets * BucketBytes);
     }
@@ -63,7 +56,7 @@ internal sealed class NameTable : IDisposable
     public uint? Find(ReadOnlySpan<char> name)
     {
         Span<byte> digest = stackalloc byte[DigestBytes];
-        Digest(name, digest);
+        hash.Write(name, digest);
         lock (gate)
         {
             try
@@ -83,7 +76,7 @@ internal sealed class NameTable : IDisposable
     public void Set(ReadOnlySpan<char> name, uint number)
     {
         Span<byte> digest = stackalloc byte[DigestBytes];
-        Digest(name, digest);
+        hash.Write(name, digest);
         lock (gate)
         {
             try
@@ -188,32 +181,5 @@ internal sealed class NameTable : IDisposable
             var read = RandomAccess.Read(handle, target.AsSpan(filled), offset + filled);
             filled += read > 0 ? read : throw new EndOfStreamException("it is shorter than what was written to it.");
         }
-    }
-
-    private void Digest(ReadOnlySpan<char> name, Span<byte> digest)
-    {
-        var (first, second) = (Mix(key1 ^ (ulong)name.Length, key2), key2);
-        while (!name.IsEmpty)
-        {
-            ulong four = 0;
-            var count = Math.Min(4, name.Length);
-            for (var index = 0; index < count; index++)
-            {
-                four = (four << 16) | name[index];
-            }
-
-            first = Mix(first ^ four, second ^ 0x9E3779B97F4A7C15);
-            second = Mix(second + four, key1 ^ 0xD6E8FEB86659FD93) ^ first;
-            name = name[count..];
-        }
-
-        BinaryPrimitives.WriteUInt64LittleEndian(digest, first | 1);
-        BinaryPrimitives.WriteUInt64LittleEndian(digest[sizeof(ulong)..], second);
-    }
-
-    private static ulong Mix(ulong left, ulong right)
-    {
-        var high = Math.BigMul(left, right, out var low);
-        return high ^ low;
     }
 }

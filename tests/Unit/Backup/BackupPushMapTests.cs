@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using WalRus.Backup;
 using WalRus.Delta;
 using WalRus.Storage;
@@ -22,6 +23,7 @@ public sealed class BackupPushMapTests : IDisposable
         """;
 
     private readonly BackupPushFixture fixture = new();
+    private readonly ConcurrentBag<string> opened = [];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -34,7 +36,8 @@ public sealed class BackupPushMapTests : IDisposable
         await using var cluster = await PostgresCluster.StartAsync(new() { Major = 18, Settings = settings });
         await cluster.ExecuteAsync(Setup);
         await cluster.ExecuteAsync("VACUUM FREEZE");
-        await PushAsync(cluster, PageLsnSource.OpenAsync);
+        var parent = await PushAsync(cluster, PageLsnSource.OpenAsync);
+        var quiet = Path.Combine(cluster.DataDirectory, await cluster.ScalarAsync<string>("SELECT pg_relation_filepath('quiet')"));
         var file = Path.Combine(cluster.WorkFolder, "rows");
         await File.WriteAllLinesAsync(file, Enumerable.Range(1, 2000).Select(n => $"{n}\t{new string('r', 1000)}"), Token);
 
@@ -48,13 +51,23 @@ public sealed class BackupPushMapTests : IDisposable
             await cluster.ExecuteAsync("DELETE FROM regrown WHERE n > 100");
             await cluster.ExecuteAsync("VACUUM regrown");
             await cluster.ExecuteAsync($"COPY regrown FROM '{file}'");
-            var delta = (await PushAsync(cluster, open)).Delta!;
+            File.SetLastWriteTimeUtc(quiet, DateTime.UtcNow);
+            var result = await PushAsync(cluster, open);
+            var delta = result.Delta!;
             Assert.Equal((name, null), (delta.BlockSource, delta.BlockSourceFallback));
+            await OnlyChangedTablesAreOpenedAsync(cluster, parent);
+            Assert.DoesNotContain(quiet, opened);
+            parent = result;
 
             // Of what was cut off all is looked at; of the large tables the few pages that changed.
             var regrown = await cluster.ScalarAsync<long>("SELECT pg_relation_size('regrown')");
             Assert.InRange(delta.ScannedBytes, 10 * 8192, regrown + (300 * 8192));
         }
+
+        // The same for who does not know: it has to look into a file that is merely newer.
+        File.SetLastWriteTimeUtc(quiet, DateTime.UtcNow);
+        await PushAsync(cluster, PageLsnSource.OpenAsync);
+        Assert.Contains(quiet, opened);
 
         var expected = await cluster.ScalarAsync<string>(Answer);
         await cluster.SwitchWalAsync();
@@ -85,7 +98,34 @@ public sealed class BackupPushMapTests : IDisposable
     private Task<BackupPushResult> PushAsync(PostgresCluster cluster, ChangedBlockSourceOpener open)
     {
         fixture.Options = fixture.Options with { Delta = new() { MaxSteps = 5, OpenSource = open } };
-        return fixture.PushAsync(cluster);
+        opened.Clear();
+        return fixture.PushAsync(cluster, (path, size) =>
+        {
+            opened.Add(path);
+            return DataFile.TryOpen(path, size);
+        });
+    }
+
+    /// <summary>Each segment file that was opened has a page that changed since the parent, or is none of the parent's.</summary>
+    private async Task OnlyChangedTablesAreOpenedAsync(PostgresCluster cluster, BackupPushResult parent)
+    {
+        var files = (await fixture.FilesAsync(parent)).GetProperty("Files");
+        var tables = 0;
+        foreach (var path in opened)
+        {
+            var name = "/" + Path.GetRelativePath(cluster.DataDirectory, path);
+            if (RelationSegment.TryParse(name, out var segment) && segment.Database != 0)
+            {
+                tables++;
+                var content = await File.ReadAllBytesAsync(path, Token);
+                Assert.True(
+                    !files.TryGetProperty(name, out _)
+                        || content.Chunk(8192).Any(page => PageChange.Of(page, parent.Backup.StartLsn) != PageState.Unchanged),
+                    $"{name} did not change and was opened.");
+            }
+        }
+
+        Assert.True(tables > 1, "No table was opened at all.");
     }
 
     private async Task<PostgresCluster> RestoreAsync(PostgresCluster origin)
