@@ -39,4 +39,17 @@ public sealed class AddressSpaceTests
         await WalRusProgram.SucceedAsync(
             new Dictionary<string, string> { ["WALG_FILE_PREFIX"] = folder["archive"] }, command, argument);
     }
+
+    /// <summary>Eleven before <c>start.c</c> kept what one touched page makes resident within a window of its own.</summary>
+    [Fact]
+    public async Task A_daemon_that_rests_holds_less_than_eight_megabytes()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only there a page of the executable is dropped.");
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["archive"]);
+        await ArchivedCluster.GiveToServerAsync(folder.FullName);
+        await using var daemon = await DaemonProcess.StartAsync(
+            folder["walrus.sock"], new Dictionary<string, string> { ["WALG_FILE_PREFIX"] = folder["archive"], ["PGDATA"] = folder.FullName });
+        await PostgresCluster.UntilAsync(async () => (await daemon.StatusAsync()).RssBytes < 8 << 20);
+    }
 }
