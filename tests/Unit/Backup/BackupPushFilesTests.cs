@@ -32,7 +32,9 @@ public sealed class BackupPushFilesTests(SharedPostgresCluster shared) : IClassF
         Assert.Equal(Shape(Golden("/metadata.json")), Shape(await fixture.JsonAsync(WalGLayout.Metadata(result.Backup.Name))));
         var files = await fixture.FilesAsync(result);
         var goldenFiles = Golden("files_metadata.json");
-        Assert.Equal(Shape(goldenFiles), Shape(files));
+
+        // The codec has no checksum: the tars' own come behind what wal-g writes.
+        Assert.Equal([.. Shape(goldenFiles), FilesMetadataWriter.TarChecksumsKey], Shape(files));
         Assert.Equal(Shape(goldenFiles.GetProperty("Files").GetProperty("/base/1/1259")), Shape(files.GetProperty("Files").GetProperty("/base/1/1259")));
         Assert.Equal(
             [
