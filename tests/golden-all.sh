@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Restores golden archives with the built executable, as an operator would from the command line: backup-fetch, the
-# server of that version, recovery through wal-fetch to each reachable point, the answers compared; and wal-show's lines
-# with those that wal-g printed.
-#   tests/golden-all.sh [--full-only] [--quick] [FOLDER [NAME...]]
+# server of that version, recovery through wal-fetch to each reachable point and to the end, the answers compared; and every
+# command that wal-g recorded: exit code, output and errors as they were, but for what docs/WALG-COMPATIBILITY.md lists.
+#   tests/golden-all.sh [--full-only] [--quick] [--every-target] [FOLDER [NAME...]]
 # FOLDER holds one folder an archive (default: ../shared/golden beside the checkout, else the repository's own few).
-# --full-only leaves out delta backups, --quick takes the last point of each backup only. WALRUS: another executable that
-# speaks wal-g's command line. Needs root, python3 and tests/servers. The last line is 'N equal, N wrong'.
+# --full-only leaves out delta backups, --quick takes the last point of each backup only, --every-target recovers by time,
+# LSN and transaction besides the name. WALRUS: another executable that speaks wal-g's command line. Needs root, python3
+# and tests/servers. The last line is 'N equal, N wrong'.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 options=()

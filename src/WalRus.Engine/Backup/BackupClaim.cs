@@ -60,6 +60,37 @@ internal static class BackupClaim
         }
     }
 
+    /// <summary>
+    /// Who made a backup is nobody's matter once its sentinel holds the name: its metadata.json becomes wal-g's, key by key.
+    /// A failure is a warning: the backup exists, and every reader passes over those keys.
+    /// </summary>
+    /// <param name="mine">What that document held last.</param>
+    public static async Task ReleaseAsync(
+        Archive archive, BackupName name, BackupMetadata mine, TimeSpan limit, BackupWarnings warnings)
+    {
+        if (mine.ServerRun is null)
+        {
+            return;
+        }
+
+        var key = WalGLayout.Metadata(name);
+        using var deadline = new Deadline(limit, CancellationToken.None);
+        try
+        {
+            // Read once more: whoever saw the sentinel may have marked the backup since.
+            var stored = await archive.ReadDocumentAsync(key, MaxDocumentBytes, deadline.Token).ConfigureAwait(false);
+            if (Parsed(stored) is { } found && found.ServerRun == mine.ServerRun && found.ProcessId == mine.ProcessId)
+            {
+                var released = found with { ServerRun = null, ProcessId = null };
+                await archive.WriteDocumentAsync(key, released.ToJson(), deadline.Token).ConfigureAwait(false);
+            }
+        }
+        catch (Exception failure) when (failure is WalRusException or OperationCanceledException)
+        {
+            warnings.Add($"'{key}' still says which process made the backup: {failure.Message}");
+        }
+    }
+
     /// <summary>Removes what a failed backup has stored. Only for a name that was taken; best effort, with its own deadline.</summary>
     public static async Task RemoveAsync(Archive archive, BackupName name, TimeSpan limit, IEventLog log)
     {

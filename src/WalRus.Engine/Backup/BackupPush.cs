@@ -143,6 +143,7 @@ public sealed class BackupPush
                 cancellationToken.ThrowIfCancellationRequested();
                 claimed = null;
                 await StoreSentinelAsync(name, sentinel, warnings).ConfigureAwait(false);
+                await BackupClaim.ReleaseAsync(archive, name, described, CleanupLimit, warnings).ConfigureAwait(false);
                 log.BackupFinished(name.ToString(), sentinel.UncompressedSize, sentinel.CompressedSize);
                 return await ResultAsync(name, sentinel, end, shape, warnings, started).ConfigureAwait(false);
             }

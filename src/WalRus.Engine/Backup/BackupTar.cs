@@ -31,6 +31,9 @@ internal sealed class BackupTar : IAsyncDisposable
 
     public TarWriter Tar { get; }
 
+    /// <summary>With the codec's extension, as file sets name it.</summary>
+    public string ObjectName => target.Key.Name;
+
     /// <summary>Sum of the members' sizes.</summary>
     public long ContentBytes => contentBytes;
 

@@ -50,9 +50,19 @@ internal sealed class BackupTars
     public ValueTask<BackupTar> OpenControlAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
         OpenAsync(WalGLayout.ControlTar, buffer, isListed: false, cancellationToken);
 
-    /// <summary>Begins <c>backup_label.tar</c>.</summary>
+    /// <summary>Begins <c>backup_label.tar</c>; <see cref="List"/> names its members.</summary>
     public ValueTask<BackupTar> OpenLabelAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
-        OpenAsync(WalGLayout.LabelTar, buffer, isListed: true, cancellationToken);
+        OpenAsync(WalGLayout.LabelTar, buffer, isListed: false, cancellationToken);
+
+    /// <summary>Names the members of a tar that was begun without being listed.</summary>
+    public void List(BackupTar tar, params ReadOnlySpan<string> members)
+    {
+        using var set = metadata?.BeginTar(tar.ObjectName);
+        foreach (var member in members)
+        {
+            set?.Add(member);
+        }
+    }
 
     internal void AddChecksum(string tarName, uint crc) => metadata!.AddChecksum(new TarChecksum(tarName, crc));
 

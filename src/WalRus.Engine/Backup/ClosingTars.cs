@@ -49,6 +49,9 @@ internal sealed class ClosingTars(BackupTars tars, UnixAccounts accounts, Memory
             }
 
             await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
+
+            // wal-g's file set has them the other way round than its tar.
+            tars.List(tar, TablespaceMap.FileName, BackupLabel.FileName);
         }
     }
 }

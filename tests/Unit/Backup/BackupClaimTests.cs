@@ -1,5 +1,6 @@
 using WalRus.Backup;
 using WalRus.Tests.Contracts;
+using WalRus.Tests.Faults;
 using WalRus.WalG;
 
 namespace WalRus.Tests.Backup;
@@ -71,6 +72,40 @@ public sealed class BackupClaimTests : IDisposable
         }
 
         await RefusedAsync(Claim(Environment.ProcessId));
+    }
+
+    [Fact]
+    public async Task A_finished_backup_says_no_longer_who_made_it_and_keeps_a_mark_made_meanwhile()
+    {
+        var claim = Claim(Environment.ProcessId);
+        await TakeAsync(claim);
+        await fixture.Archive.WriteDocumentAsync(
+            WalGLayout.Metadata(Name), (claim with { IsPermanent = true }).ToJson(), TestContext.Current.CancellationToken);
+        Assert.Empty(await ReleaseAsync(fixture.Archive, claim));
+        var kept = BackupMetadata.Parse(await fixture.Store.GetAsync(WalGLayout.Metadata(Name).ToString()));
+        Assert.Equal((claim with { IsPermanent = true, ServerRun = null, ProcessId = null }).ToJson(), kept.ToJson());
+    }
+
+    [Fact]
+    public async Task A_store_that_fails_behind_the_sentinel_is_a_warning()
+    {
+        var claim = Claim(Environment.ProcessId);
+        await TakeAsync(claim);
+        fixture.Store = new FaultyObjectStore(fixture.Store, (call, _, _) =>
+        {
+            if (call == StoreCall.OpenWrite)
+            {
+                throw FaultyObjectStore.Transient();
+            }
+        });
+        Assert.Contains("as the script says", Assert.Single(await ReleaseAsync(fixture.Archive, claim)), StringComparison.Ordinal);
+    }
+
+    private async Task<IReadOnlyList<string>> ReleaseAsync(WalRus.Archiving.Archive archive, BackupMetadata claim)
+    {
+        var warnings = new BackupWarnings(fixture.Log);
+        await BackupClaim.ReleaseAsync(archive, Name, claim, TimeSpan.FromMinutes(1), warnings);
+        return warnings.ToList();
     }
 
     private static BackupMetadata Claim(int process) => new()

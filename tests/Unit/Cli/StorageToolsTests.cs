@@ -1,45 +1,15 @@
 using System.Text;
-using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace WalRus.Tests.Cli;
 
-/// <summary>"st" and "copy" by their command lines; where real wal-g printed something for the same archive, against that.</summary>
-public sealed partial class StorageToolsTests : IDisposable
+/// <summary>"st" and "copy" by their command lines.</summary>
+public sealed class StorageToolsTests : IDisposable
 {
     private const string Full = "base_000000010000000000000003";
 
     private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
-
-    [Fact]
-    public async Task Every_storage_command_prints_what_wal_g_printed()
-    {
-        var compared = 0;
-        foreach (var golden in GoldenArchive.All().Where(golden => golden.IsWalG))
-        {
-            using var unpacked = new TemporaryFolder();
-            var environment = GoldenFolder.Unpack(golden, unpacked);
-            using var outputs = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden.Folder, "outputs.json")));
-            foreach (var run in outputs.RootElement.GetProperty("runs").EnumerateArray())
-            {
-                string[] arguments = [.. run.GetProperty("args").EnumerateArray().Select(argument => argument.GetString()!)];
-                if (arguments[0] != "st")
-                {
-                    continue;
-                }
-
-                var result = await InProcess.RunAsync(environment, arguments);
-                Assert.True(result.ExitCode == run.GetProperty("exit").GetInt32(), result.Errors);
-                Assert.Equal(Comparable(run.GetProperty("stdout").GetString()!), Comparable(result.Output));
-                Assert.Equal(Stamp().Replace(run.GetProperty("stderr").GetString()!, ""), Stamp().Replace(result.Errors, ""));
-                compared++;
-            }
-        }
-
-        Assert.True(compared >= 4);
-    }
 
     [Fact]
     public async Task A_file_is_put_listed_read_and_removed()
@@ -157,8 +127,6 @@ public sealed partial class StorageToolsTests : IDisposable
     }
 
     /// <summary>.NET keeps 100 ns of a file's time, wal-g the whole: the last two digits differ, and with them the width.</summary>
-    private static string Comparable(string text) => Padding().Replace(Fraction().Replace(text, "$1"), "$1 ");
-
     private static async Task<ProgramResult> SucceedAsync(Dictionary<string, string> environment, params string[] arguments)
     {
         var result = await InProcess.RunAsync(environment, arguments);
@@ -178,13 +146,4 @@ public sealed partial class StorageToolsTests : IDisposable
         GoldenArchive.InRepository().Single(archive => archive.Name == "walg-pg18-lzma-walmap").Unpack(folder[name]);
         return environment;
     }
-
-    [GeneratedRegex(@"(:\d\d)\.\d+(?= \+0000 UTC)")]
-    private static partial Regex Fraction();
-
-    [GeneratedRegex(@"(UTC|last modified) +")]
-    private static partial Regex Padding();
-
-    [GeneratedRegex(@"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}")]
-    private static partial Regex Stamp();
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using WalRus.Backup;
-using WalRus.Configuration;
 using WalRus.Postgres;
 using WalRus.WalG;
 
@@ -62,17 +61,17 @@ public sealed class GoldenRestoreTests
             Archiving = false,
             Environment = environment,
         });
-        await UnpackAsync(archive, golden, cluster.WorkFolder, environment);
+        await GoldenPlace.UnpackAsync(archive, golden, cluster.WorkFolder, environment);
         Directory.CreateDirectory(cluster.DataDirectory);
         await cluster.TakeOwnershipAsync();
-        await using (var engine = OpenEngine(environment))
+        await using (var engine = GoldenPlace.OpenEngine(environment))
         {
             var request = new BackupFetchRequest
             {
                 Name = BackupName.Parse(backup),
                 Destination = cluster.DataDirectory,
-                Tablespaces = await MappingAsync(engine, backup, cluster.WorkFolder),
-                Recovery = new RecoverySettings { Target = Target(kind, point), RestoreCommand = RestoreCommandFor(cluster.WorkFolder) },
+                Tablespaces = await GoldenPlace.MappingAsync(engine, backup, cluster.WorkFolder),
+                Recovery = new RecoverySettings { Target = Target(kind, point), RestoreCommand = GoldenPlace.RestoreCommandFor(cluster.WorkFolder) },
             };
             await engine.CreateBackupFetch().RunAsync(request, Token);
         }
@@ -95,8 +94,8 @@ public sealed class GoldenRestoreTests
         var golden = GoldenDescription.Read(archive);
         using var folder = new TemporaryFolder();
         var environment = new Dictionary<string, string>();
-        await UnpackAsync(archive, golden, folder.FullName, environment);
-        await using var engine = OpenEngine(environment);
+        await GoldenPlace.UnpackAsync(archive, golden, folder.FullName, environment);
+        await using var engine = GoldenPlace.OpenEngine(environment);
         var planner = engine.CreateRecoveryPlanner();
         foreach (var point in golden.Points)
         {
@@ -138,47 +137,6 @@ public sealed class GoldenRestoreTests
         "xid" => new RecoveryTarget { Xid = point.LastCommittedXid },
         _ => new RecoveryTarget { Name = point.Name },
     };
-
-    private static async Task UnpackAsync(
-        GoldenArchive archive, GoldenDescription golden, string folder, Dictionary<string, string> environment)
-    {
-        environment["WALG_FILE_PREFIX"] = await archive.UnpackAsync(folder, Token);
-        environment["WALG_PG_WAL_SIZE"] = golden.WalSegmentSizeMb.ToString(CultureInfo.InvariantCulture);
-        // Prefetching outlives its command, and so might the folder's removal.
-        environment["WALG_DOWNLOAD_CONCURRENCY"] = "1";
-        // The server's account cannot read root's home folder.
-        environment["HOME"] = folder;
-        foreach (var (name, value) in golden.Settings)
-        {
-            var isFile = name.EndsWith("_PATH", StringComparison.Ordinal);
-            environment[name] = isFile ? Path.Combine(folder, value) : value;
-            if (isFile)
-            {
-                File.Copy(Path.Combine(archive.Folder, value), environment[name]);
-            }
-        }
-    }
-
-    private static WalRusEngine OpenEngine(Dictionary<string, string> environment) =>
-        WalRusEngine.Open(WalRusSettings.Load(new SettingSources { Environment = environment }), NullEventLog.Instance);
-
-    private static async Task<IReadOnlyList<TablespaceTarget>> MappingAsync(WalRusEngine engine, string backup, string folder)
-    {
-        var sentinel = await engine.Backups.ReadSentinelAsync(BackupName.Parse(backup), Token);
-        return
-        [
-            .. (sentinel!.Tablespaces?.Entries ?? [])
-                .Select(entry => new TablespaceTarget(entry.Name, Path.Combine(folder, "tablespaces", entry.Name))),
-        ];
-    }
-
-    /// <summary>The server's account may not reach the checkout, so it gets a copy of its own.</summary>
-    private static string RestoreCommandFor(string folder)
-    {
-        var copy = Path.Combine(folder, Path.GetFileName(WalRusProgram.Path));
-        File.Copy(WalRusProgram.Path, copy);
-        return RestoreCommand.ForExecutable(copy);
-    }
 
     private static string AnswerQuery()
     {
