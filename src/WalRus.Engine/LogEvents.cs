@@ -207,8 +207,8 @@ public static class LogEvents
     public static void RecoveryPassesOver(this IEventLog log, string backup, string reason) =>
         Write(log, EventLevel.Warning, nameof(RecoveryPassesOver), $"No recovery can start from {backup}: {reason}");
 
-    public static void RestoreEmpties(this IEventLog log, string folder) =>
-        Write(log, EventLevel.Warning, nameof(RestoreEmpties), $"Emptying {folder}, as asked: it holds the same cluster, stopped");
+    public static void RestoreEmpties(this IEventLog log, string folder, string why) =>
+        Write(log, EventLevel.Warning, nameof(RestoreEmpties), $"Emptying {folder}, {why}");
 
     public static void RestoreTarRetry(this IEventLog log, string tar, TimeSpan delay, string reason) =>
         Write(log, EventLevel.Warning, nameof(RestoreTarRetry),

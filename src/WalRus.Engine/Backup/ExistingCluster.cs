@@ -6,8 +6,8 @@ using WalRus.Streaming;
 namespace WalRus.Backup;
 
 /// <summary>
-/// A data directory that is there already and that a forced restore wants to empty: only one that is provably the same
-/// cluster's, stopped, and all on its own file system.
+/// A data directory that is there already and that a restore wants to empty: only one that is provably the same cluster's,
+/// stopped, and all on its own file system.
 /// </summary>
 internal static class ExistingCluster
 {
@@ -31,6 +31,25 @@ internal static class ExistingCluster
             throw DurableFile.Translate(failed, path);
         }
     }
+
+    /// <summary>
+    /// Whether a restore of this cluster that was killed left all of it: its claim is there, and the control file, which
+    /// comes last, is not. So no server ever ran on it.
+    /// </summary>
+    public static bool IsUnfinishedRestore(string path, ulong? systemIdentifier)
+    {
+        var claim = Path.Combine(path, RestoreDestination.ClaimName);
+        try
+        {
+            return File.Exists(claim) && !HasControlFile(path) && ClaimProblem(claim, systemIdentifier) is null;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    public static bool HasControlFile(string path) => File.Exists(Path.Combine(path, "global", "pg_control"));
 
     /// <summary>
     /// Deletes what is in a directory; links are removed, never followed. A control file goes first, so that what a
@@ -70,14 +89,15 @@ internal static class ExistingCluster
             return $"'{mount}' is a file system of its own";
         }
 
-        var claim = Path.Combine(path, RestoreDestination.ClaimName);
-        if (File.Exists(claim))
+        // An empty claim was killed before it said for whom: the control file says more, if there is one.
+        var claim = new FileInfo(Path.Combine(path, RestoreDestination.ClaimName));
+        if (claim.Exists && (claim.Length > 0 || !HasControlFile(path)))
         {
-            return ClaimProblem(claim, systemIdentifier) ?? RunningProblem(Path.Combine(path, "postmaster.pid"));
+            return ClaimProblem(claim.FullName, systemIdentifier) ?? RunningProblem(Path.Combine(path, "postmaster.pid"));
         }
 
         var control = Path.Combine(path, "global", "pg_control");
-        if (!File.Exists(Path.Combine(path, "PG_VERSION")) || !File.Exists(control))
+        if (!File.Exists(Path.Combine(path, "PG_VERSION")) || !HasControlFile(path))
         {
             return "it is no PostgreSQL data directory (PG_VERSION and global/pg_control are not both there)";
         }
@@ -99,6 +119,12 @@ internal static class ExistingCluster
         {
             using var reader = new StreamReader(new FileStream(claim, FileMode.Open, FileAccess.Read, FileShare.None));
             var written = reader.ReadToEnd();
+            if (written.Length == 0 && Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(claim)!).Count() == 1)
+            {
+                // There is nothing else.
+                return null;
+            }
+
             return systemIdentifier is { } expected && written == expected.ToString(CultureInfo.InvariantCulture)
                 ? null
                 : $"an unfinished restore of another cluster is in it (system identifier {written})";

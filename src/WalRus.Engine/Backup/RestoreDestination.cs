@@ -9,7 +9,8 @@ namespace WalRus.Backup;
 /// </summary>
 /// <remarks>
 /// The claim is a locked file in the data directory. A restore that is killed leaves it there: with it and without
-/// pg_control the directory cannot be mistaken for a server's, and a later restore with force may empty it.
+/// pg_control, which comes last, the directory cannot be mistaken for a server's, and the next restore of that cluster
+/// into it empties it and goes on, unasked. With pg_control it may have run since: then that takes force.
 /// </remarks>
 internal sealed class RestoreDestination : IDisposable
 {
@@ -21,6 +22,14 @@ internal sealed class RestoreDestination : IDisposable
     private readonly Stack<string> made = new();
     private FileStream? claim;
     private bool isHalfEmptied;
+
+    /// <summary>What is found there is to go, because of force or because a killed restore left it.</summary>
+    private enum Found
+    {
+        Nothing,
+        Unfinished,
+        Cluster,
+    }
 
     private RestoreDestination(TablespaceLayout layout, IEventLog log)
     {
@@ -39,8 +48,8 @@ internal sealed class RestoreDestination : IDisposable
     /// <summary>The owner of the nearest folder above that is not root's; null when there is none or it cannot be told.</summary>
     public UnixOwner? FallbackOwner { get; private set; }
 
-    /// <summary>Checks everything, then claims. Nothing is changed when it throws, but for a forced destination's content.</summary>
-    /// <param name="systemIdentifier">Of the backup: with force, only the same cluster's directory is emptied.</param>
+    /// <summary>Checks everything, then claims. Nothing is changed when it throws, but for the content of what is emptied.</summary>
+    /// <param name="systemIdentifier">Of the backup: only the same cluster's directory is emptied.</param>
     /// <exception cref="WalRusException"><see cref="ErrorCode.DestinationNotEmpty"/>,
     /// <see cref="ErrorCode.DestinationForeign"/>, <see cref="ErrorCode.DestinationInvalid"/>.</exception>
     public static RestoreDestination Claim(TablespaceLayout layout, ulong? systemIdentifier, bool force, IEventLog log)
@@ -50,14 +59,14 @@ internal sealed class RestoreDestination : IDisposable
             CheckTablespace(tablespace);
         }
 
-        var mustEmpty = CheckDataDirectory(layout.DataDirectory, systemIdentifier, force);
+        var found = CheckDataDirectory(layout.DataDirectory, systemIdentifier, force);
         var destination = new RestoreDestination(layout, log);
         try
         {
             destination.FindOwners();
-            if (mustEmpty)
+            if (found != Found.Nothing)
             {
-                destination.EmptyFirst(systemIdentifier);
+                destination.EmptyFirst(systemIdentifier, found);
             }
 
             destination.Make(systemIdentifier);
@@ -135,8 +144,7 @@ internal sealed class RestoreDestination : IDisposable
         }
     }
 
-    /// <returns>True when the directory is to be emptied first.</returns>
-    private static bool CheckDataDirectory(string path, ulong? systemIdentifier, bool force)
+    private static Found CheckDataDirectory(string path, ulong? systemIdentifier, bool force)
     {
         if (Path.GetPathRoot(path) == path)
         {
@@ -146,10 +154,11 @@ internal sealed class RestoreDestination : IDisposable
 
         if (IsMissingOrEmpty(path))
         {
-            return false;
+            return Found.Nothing;
         }
 
-        if (!force)
+        var found = ExistingCluster.IsUnfinishedRestore(path, systemIdentifier) ? Found.Unfinished : Found.Cluster;
+        if (found == Found.Cluster && !force)
         {
             throw new WalRusException(
                 ErrorCode.DestinationNotEmpty,
@@ -158,7 +167,7 @@ internal sealed class RestoreDestination : IDisposable
         }
 
         ExistingCluster.CheckMayBeEmptied(path, systemIdentifier);
-        return true;
+        return found;
     }
 
     private static bool IsMissingOrEmpty(string path)
@@ -198,12 +207,19 @@ internal sealed class RestoreDestination : IDisposable
     /// Claims the old data directory before anything of it goes: if this is killed or fails half-way, what is left is
     /// known as ours, and (its control file went first) no server can start on it.
     /// </summary>
-    private void EmptyFirst(ulong? systemIdentifier)
+    private void EmptyFirst(ulong? systemIdentifier, Found found)
     {
-        log.RestoreEmpties(Layout.DataDirectory);
-        File.Delete(Path.Combine(Layout.DataDirectory, ClaimName));
-        TakeClaim(systemIdentifier);
+        // Of a killed restore its own claim, never one made anew: at no moment is what it left without.
+        var isUnfinished = isHalfEmptied = found == Found.Unfinished;
+        TakeClaim(systemIdentifier, isUnfinished ? FileMode.Open : FileMode.OpenOrCreate);
+        if (isUnfinished && ExistingCluster.HasControlFile(Layout.DataDirectory))
+        {
+            throw Begun(null);
+        }
+
         isHalfEmptied = true;
+        log.RestoreEmpties(
+            Layout.DataDirectory, isUnfinished ? "which an unfinished restore left" : "as asked: it holds the same cluster, stopped");
         ExistingCluster.Empty(Layout.DataDirectory, except: ClaimName);
         isHalfEmptied = false;
     }
@@ -216,7 +232,7 @@ internal sealed class RestoreDestination : IDisposable
             if (claim is null)
             {
                 // First in the data directory, before anything that a second restore could take for its own.
-                TakeClaim(systemIdentifier);
+                TakeClaim(systemIdentifier, FileMode.CreateNew);
             }
 
             filled.Add(root);
@@ -247,24 +263,30 @@ internal sealed class RestoreDestination : IDisposable
         }
     }
 
-    private void TakeClaim(ulong? systemIdentifier)
+    private void TakeClaim(ulong? systemIdentifier, FileMode mode)
     {
         var path = Path.Combine(Layout.DataDirectory, ClaimName);
         try
         {
             claim = new FileStream(
-                path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 });
+                path, new FileStreamOptions { Mode = mode, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 });
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException failed) when (mode == FileMode.Open || File.Exists(path))
         {
-            throw new WalRusException(
-                ErrorCode.DestinationNotEmpty,
-                $"Another restore into '{Layout.DataDirectory}' has begun.",
-                "Wait for it, or choose another directory.");
+            throw Begun(failed);
         }
 
-        claim.Write(System.Text.Encoding.ASCII.GetBytes(
-            systemIdentifier?.ToString(CultureInfo.InvariantCulture) ?? "unknown"));
-        claim.Flush(flushToDisk: true);
+        if (claim.Length == 0)
+        {
+            claim.Write(System.Text.Encoding.ASCII.GetBytes(
+                systemIdentifier?.ToString(CultureInfo.InvariantCulture) ?? "unknown"));
+            claim.Flush(flushToDisk: true);
+        }
     }
+
+    private WalRusException Begun(Exception? cause) => new(
+        ErrorCode.DestinationNotEmpty,
+        $"Another restore into '{Layout.DataDirectory}' has begun.",
+        "Wait for it, or choose another directory.",
+        cause);
 }

@@ -104,9 +104,9 @@ internal sealed class BackupTransfer(
         foreach (var member in members)
         {
             var sentinel = WalGLayout.Sentinel(member.Name);
-            if (request.Overwrite)
+            if (request.Overwrite && !await UnlistChangedAsync(sentinel, cancellationToken).ConfigureAwait(false))
             {
-                await UnlistChangedAsync(sentinel, cancellationToken).ConfigureAwait(false);
+                return false;
             }
 
             var arrived = await run.CopyAllAsync(ObjectsAsync(source, member.Name, cancellationToken), cancellationToken).ConfigureAwait(false);
@@ -129,17 +129,30 @@ internal sealed class BackupTransfer(
     }
 
     /// <summary>Another backup of this name must not be listed while it is being replaced.</summary>
-    private async Task UnlistChangedAsync(ObjectKey sentinel, CancellationToken cancellationToken)
+    /// <returns>False when the target goes on listing it.</returns>
+    private async Task<bool> UnlistChangedAsync(ObjectKey sentinel, CancellationToken cancellationToken)
     {
-        var there = await target.HeadAsync(sentinel, cancellationToken).ConfigureAwait(false);
-        if (there is not null && !await run.IsSameAsync(there, cancellationToken).ConfigureAwait(false))
+        var isUnlisted = false;
+        await run.GuardAsync(sentinel, async () =>
         {
-            await target.DeleteAsync([sentinel], cancellationToken).ConfigureAwait(false);
-        }
+            var there = await target.HeadAsync(sentinel, cancellationToken).ConfigureAwait(false);
+            if (there is not null && !await run.IsSameAsync(there, cancellationToken).ConfigureAwait(false))
+            {
+                var result = await target.DeleteAsync([sentinel], cancellationToken).ConfigureAwait(false);
+                foreach (var (key, reason) in result.Failed)
+                {
+                    throw StoreTransferRun.NotDeletable(key, "the target", reason);
+                }
+            }
+
+            isUnlisted = true;
+        }).ConfigureAwait(false);
+        return isUnlisted;
     }
 
     /// <summary>
-    /// Deltas before their parents; a parent that a backup outside of <paramref name="members"/> stands on stays.
+    /// Deltas before their parents; a parent that a backup outside of <paramref name="members"/> stands on stays, and all
+    /// of a backup whose sentinel the source keeps.
     /// </summary>
     private async Task ForgetAsync(List<BackupDetail> members, List<BackupDetail> family, CancellationToken cancellationToken)
     {
@@ -152,9 +165,11 @@ internal sealed class BackupTransfer(
                 continue;
             }
 
-            left.Remove(member);
-            await run.DeleteAsync([WalGLayout.Sentinel(member.Name)], cancellationToken).ConfigureAwait(false);
-            await DeleteObjectsAsync(member.Name, cancellationToken).ConfigureAwait(false);
+            if (await run.DeleteAsync([WalGLayout.Sentinel(member.Name)], cancellationToken).ConfigureAwait(false))
+            {
+                left.Remove(member);
+                await DeleteObjectsAsync(member.Name, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

@@ -81,9 +81,9 @@ public sealed class StoreTransfer(IObjectStore source, IObjectStore target, Nati
             .Matching(entry => entry.Key.Name.EndsWith(WalGLayout.SentinelSuffix, StringComparison.Ordinal) == sentinels);
         if (await run.CopyAllAsync(Objects(false), cancellationToken).ConfigureAwait(false)
             && await run.CopyAllAsync(Objects(true), cancellationToken).ConfigureAwait(false)
-            && !preserve)
+            && !preserve
+            && await run.DeleteProvenAsync(Objects(true), cancellationToken).ConfigureAwait(false))
         {
-            await run.DeleteProvenAsync(Objects(true), cancellationToken).ConfigureAwait(false);
             await run.DeleteProvenAsync(Objects(false), cancellationToken).ConfigureAwait(false);
         }
     }
@@ -143,7 +143,7 @@ internal sealed class StoreTransferRun(
         {
             if (await CopyAsync(entry.Key, token).ConfigureAwait(false) && !request.Preserve)
             {
-                await DeleteAsync([entry.Key], token).ConfigureAwait(false);
+                await DeleteOneAsync(entry.Key, token).ConfigureAwait(false);
             }
         }),
         cancellationToken);
@@ -199,20 +199,20 @@ internal sealed class StoreTransferRun(
         }
     }
 
-    public async Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
+    /// <returns>False when the source keeps some of them; each is noted.</returns>
+    public async Task<bool> DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
     {
-        if (keys.Count == 0)
+        var kept = await TryDeleteAsync(keys, cancellationToken).ConfigureAwait(false);
+        foreach (var (key, reason) in kept)
         {
-            return;
+            Fail(key, NotDeletable(key, "the source", reason));
         }
 
-        var result = await source.DeleteAsync(keys, cancellationToken).ConfigureAwait(false);
-        Interlocked.Add(ref deleted, result.DeletedCount);
-        foreach (var (key, reason) in result.Failed)
-        {
-            Fail(key, new WalRusException(ErrorCode.ObjectNotDeletable, $"'{key}' cannot be deleted at the source: {reason}"));
-        }
+        return kept.Count == 0;
     }
+
+    public static WalRusException NotDeletable(ObjectKey key, string place, string reason) =>
+        new(ErrorCode.ObjectNotDeletable, $"'{key}' cannot be deleted at {place}: {reason}");
 
     /// <summary>Whether the source has the same object under this key as the target.</summary>
     public Task<bool> IsSameAsync(ObjectInfo found, CancellationToken cancellationToken) =>
@@ -220,18 +220,28 @@ internal sealed class StoreTransferRun(
             new PlainRoute(source, target) { From = found.Key, To = found.Key }, found, false, cancellationToken);
 
     /// <summary>Deletes at the source what the target proves to have; the rest stays.</summary>
-    public Task DeleteProvenAsync(IAsyncEnumerable<ListEntry> objects, CancellationToken cancellationToken) => CopyLanes.RunAsync(
-        objects,
-        request.Lanes,
-        (entry, token) => GuardAsync(entry.Key, async () =>
-        {
-            if (await target.HeadAsync(entry.Key, token).ConfigureAwait(false) is { } there
-                && await IsSameAsync(there, token).ConfigureAwait(false))
+    /// <returns>False when something stays.</returns>
+    public async Task<bool> DeleteProvenAsync(IAsyncEnumerable<ListEntry> objects, CancellationToken cancellationToken)
+    {
+        var kept = 0;
+        await CopyLanes.RunAsync(
+            objects,
+            request.Lanes,
+            (entry, token) => GuardAsync(entry.Key, async () =>
             {
-                await DeleteAsync([entry.Key], token).ConfigureAwait(false);
-            }
-        }),
-        cancellationToken);
+                if (await target.HeadAsync(entry.Key, token).ConfigureAwait(false) is { } there
+                    && await IsSameAsync(there, token).ConfigureAwait(false))
+                {
+                    await DeleteOneAsync(entry.Key, token).ConfigureAwait(false);
+                }
+                else
+                {
+                    Interlocked.Increment(ref kept);
+                }
+            }, () => Interlocked.Increment(ref kept)),
+            cancellationToken).ConfigureAwait(false);
+        return kept == 0;
+    }
 
     /// <summary>Notes a failure and lets the others go on, unless the first is to end it all.</summary>
     public async ValueTask GuardAsync(ObjectKey key, Func<Task> work, Action? failed = null)
@@ -245,6 +255,28 @@ internal sealed class StoreTransferRun(
             failed?.Invoke();
             Fail(key, failure);
         }
+    }
+
+    /// <summary>Inside <see cref="GuardAsync"/>, which notes what it throws.</summary>
+    private async Task DeleteOneAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        foreach (var (kept, reason) in await TryDeleteAsync([key], cancellationToken).ConfigureAwait(false))
+        {
+            throw NotDeletable(kept, "the source", reason);
+        }
+    }
+
+    private async Task<IReadOnlyList<(ObjectKey Key, string Reason)>> TryDeleteAsync(
+        IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
+    {
+        if (keys.Count == 0)
+        {
+            return [];
+        }
+
+        var result = await source.DeleteAsync(keys, cancellationToken).ConfigureAwait(false);
+        Interlocked.Add(ref deleted, result.DeletedCount);
+        return result.Failed;
     }
 
     private void Fail(ObjectKey key, WalRusException failure)

@@ -223,25 +223,6 @@ public sealed class BackupFetchTests : IDisposable
         Assert.Null(new DirectoryInfo(Path.Combine(fixture.Destination, "pg_tblspc")).LinkTarget);
     }
 
-    [Fact]
-    public async Task What_a_killed_restore_left_may_be_forced_away()
-    {
-        await fixture.StoreAsync();
-        Directory.CreateDirectory(Path.Combine(fixture.Destination, "base"));
-        var claim = Path.Combine(fixture.Destination, RestoreDestination.ClaimName);
-        File.WriteAllText(claim, $"{BackupFetchFixture.SystemIdentifier + 1}");
-        await fixture.RefusedAsync(ErrorCode.DestinationNotEmpty);
-        await fixture.RefusedAsync(ErrorCode.DestinationForeign, fixture.Request with { Force = true });
-        File.WriteAllText(claim, $"{BackupFetchFixture.SystemIdentifier}");
-        using (new FileStream(claim, FileMode.Open, FileAccess.Write, FileShare.None))
-        {
-            await fixture.RefusedAsync(ErrorCode.DestinationForeign, fixture.Request with { Force = true });
-        }
-
-        await fixture.FetchAsync(fixture.Request with { Force = true });
-        Assert.False(File.Exists(claim));
-    }
-
     [Theory]
     [InlineData("pg_control.tar")]
     [InlineData("backup_label.tar")]

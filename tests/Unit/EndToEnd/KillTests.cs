@@ -117,23 +117,32 @@ public sealed class KillTests
         await moments.MeasureAsync(["backup-fetch", folder["first"], "LATEST"], archived.Environment);
 
         var destination = folder["data"];
+        var control = Path.Combine(destination, "global", "pg_control");
         while (moments.Next())
         {
+            // Over what the killed one before left, unless that had ended.
+            DeleteFinished();
             if (await moments.KillAsync(["backup-fetch", destination, "LATEST"], archived.Environment))
             {
                 // pg_control is the last file of all: without it PostgreSQL does not start.
-                var control = Path.Combine(destination, "global", "pg_control");
                 Assert.True(!File.Exists(control) || IsWhole(destination, folder["first"]), moments.Where);
             }
+        }
 
-            if (Directory.Exists(destination))
+        DeleteFinished();
+        await archived.WalRusAsync("backup-fetch", destination, "LATEST");
+        Assert.True(IsWhole(destination, folder["first"]), moments.Where);
+        moments.Report($"restore from a {kind}");
+        await using var recovered = await archived.RecoverAsync("LATEST", "--target-immediate");
+        Assert.Equal(1, await recovered.ScalarAsync<int>("SELECT 1"));
+
+        void DeleteFinished()
+        {
+            if (File.Exists(control))
             {
                 Directory.Delete(destination, recursive: true);
             }
         }
-
-        await using var recovered = await archived.RecoverAsync("LATEST", "--target-immediate");
-        Assert.Equal(1, await recovered.ScalarAsync<int>("SELECT 1"));
     }
 
     [Theory]

@@ -37,6 +37,9 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
 
     public StoreFeatures Features => inner.Features;
 
+    /// <summary>What the store keeps when it is to be deleted, as a lock does.</summary>
+    public Func<string, bool> Keeps { get; init; } = _ => false;
+
     /// <summary>A failure that a retry may mend.</summary>
     public static WalRusException Transient(string message = "as the script says") =>
         new(ErrorCode.StoreUnreachable, message) { IsTransient = true };
@@ -76,7 +79,9 @@ internal sealed class FaultyObjectStore(IObjectStore inner, Func<StoreCall, stri
         IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
     {
         await before(StoreCall.Delete, string.Join(' ', keys), keys.Count);
-        return await inner.DeleteAsync(keys, cancellationToken);
+        var kept = keys.Where(key => Keeps(key.ToString())).ToList();
+        var result = await inner.DeleteAsync([.. keys.Except(kept)], cancellationToken);
+        return new DeleteResult(result.DeletedCount, [.. result.Failed, .. kept.Select(key => (key, "it is locked"))]);
     }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

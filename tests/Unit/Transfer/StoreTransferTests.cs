@@ -134,6 +134,56 @@ public sealed class StoreTransferTests
         Assert.Equal(19, (await target.KeysAsync()).Length);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_object_that_the_source_keeps_is_told_once(bool failFast)
+    {
+        await using var source = await TransferPlace.NewAsync("folder");
+        await using var target = await TransferPlace.NewAsync("folder");
+        await source.Store.PutAsync("wal_005/a", StoreExtensions.Bytes(100, 1));
+        var locked = new FaultyObjectStore(source.Store, (_, _, _) => { }) { Keeps = _ => true };
+        var request = new StoreTransferRequest { Path = "wal_005", FailFast = failFast };
+        await Transfer(locked, target).RunAsync(request, Token).FailsAsync(ErrorCode.ObjectNotDeletable);
+        Assert.Equal(1, log.Count(nameof(LogEvents.TransferFailed)));
+    }
+
+    [Theory]
+    [InlineData(Delta)]
+    [InlineData(Full)]
+    public async Task A_backup_whose_sentinel_the_source_keeps_stays_whole_and_what_it_stands_on(string kept)
+    {
+        await using var reference = await TransferPlace.GoldenAsync("folder");
+        await using var source = await TransferPlace.GoldenAsync("folder");
+        await using var target = await TransferPlace.NewAsync("folder");
+        await AddCatchupAsync(source);
+        var locked = new FaultyObjectStore(source.Store, (_, _, _) => { })
+        {
+            Keeps = key => key.EndsWith($"{kept}_backup_stop_sentinel.json", StringComparison.Ordinal),
+        };
+        await Transfer(locked, target).RunAsync(new StoreTransferRequest { Path = "" }, Token)
+            .FailsAsync(kept == Full ? ErrorCode.StoreFailed : ErrorCode.ObjectNotDeletable);
+        Assert.Equal(kept == Full ? 1 : 2, await CountAsync(source));
+        await AssertWholeAsync(source, reference);
+        await AssertWholeAsync(target, reference);
+    }
+
+    [Fact]
+    public async Task A_backup_that_the_target_goes_on_listing_is_not_replaced()
+    {
+        await using var source = await TransferPlace.GoldenAsync("folder");
+        await using var target = await TransferPlace.GoldenAsync("folder");
+        var sentinel = $"basebackups_005/{Full}_backup_stop_sentinel.json";
+        var part = (await target.KeysAsync($"basebackups_005/{Full}/tar_partitions"))[0];
+        await target.Store.PutAsync(sentinel, "{}"u8.ToArray());
+        await target.Store.PutAsync(part, "another backup's"u8.ToArray());
+        var locked = new FaultyObjectStore(target.Store, (_, _, _) => { }) { Keeps = key => key == sentinel };
+        await new StoreTransfer(source.Store, locked, target.Buffers, log)
+            .RunAsync(new StoreTransferRequest { Overwrite = true }, Token).FailsAsync(ErrorCode.ObjectNotDeletable);
+        Assert.Equal("another backup's"u8.ToArray(), await target.Store.GetAsync(part));
+        Assert.Equal(3, await CountAsync(source));
+    }
+
     [Fact]
     public async Task Limits_and_preserving_are_kept()
     {
