@@ -64,8 +64,9 @@ internal sealed class DeltaLane
             return DeltaShare.Whole;
         }
 
-        var isRelation = RelationSegment.TryParse(file.Name, out var segment) && segment.Database != 0;
-        if (isRelation && delta.IsReplaced(segment.Database))
+        var isRelation = RelationSegment.TryParse(file.Name, out var segment);
+        var isShared = segment.Database == 0;
+        if (isRelation && !isShared && delta.IsReplaced(segment.Database))
         {
             return DeltaShare.Whole;
         }
@@ -75,7 +76,15 @@ internal sealed class DeltaLane
             return DeltaShare.Nothing;
         }
 
-        return isRelation ? await AskSourceAsync(segment, cancellationToken).ConfigureAwait(false) : DeltaShare.Whole;
+        var share = isRelation ? await AskSourceAsync(segment, cancellationToken).ConfigureAwait(false) : DeltaShare.Whole;
+        if (share != DeltaShare.Pages || !isShared)
+        {
+            return share;
+        }
+
+        // A relation of global is small, and wal-g makes no increments of those.
+        isListed = false;
+        return DeltaShare.Whole;
     }
 
     /// <summary>Finds the changed pages of the file chosen last.</summary>

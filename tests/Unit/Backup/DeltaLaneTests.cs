@@ -88,7 +88,6 @@ public sealed class DeltaLaneTests : IDisposable
     [Theory]
     [InlineData("/base/1/16401")]
     [InlineData("/base/1/16400_fsm")]
-    [InlineData("/global/1262")]
     [InlineData("/pg_xact/0000")]
     public async Task What_is_new_or_no_relations_file_goes_in_whole(string name)
     {
@@ -175,6 +174,27 @@ public sealed class DeltaLaneTests : IDisposable
         Assert.Null(member);
         Assert.True(described.GetProperty("IsSkipped").GetBoolean());
         Assert.NotEqual(Nanoseconds + 1, NanosecondsOf(described));
+    }
+
+    [Theory]
+    [InlineData(ChangedBlocks.Listed, false)]
+    [InlineData(ChangedBlocks.Listed, true)]
+    [InlineData(ChangedBlocks.Unknown, true)]
+    public async Task A_shared_relation_is_taken_whole_or_when_nothing_of_it_is_listed_not_read(ChangedBlocks what, bool mayHaveChanged)
+    {
+        source.Segment = new RelationSegment(1664, 0, 1260, 0);
+        source.Answer = (what, set =>
+        {
+            if (mayHaveChanged)
+            {
+                set.Add(0);
+            }
+        });
+        var pages = Pages(2, changed: [1]);
+        var (member, described) = await AddAsync(new(pages) { MustNotBeRead = !mayHaveChanged }, name: "/global/1260");
+        Assert.Equal(mayHaveChanged ? pages : null, member);
+        Assert.Equal(!mayHaveChanged, described.GetProperty("IsSkipped").GetBoolean());
+        Assert.Equal(mayHaveChanged, NanosecondsOf(described) == Nanoseconds + 1);
     }
 
     [Fact]
@@ -311,6 +331,8 @@ public sealed class DeltaLaneTests : IDisposable
 
     private sealed class ScriptedSource : IChangedBlockSource
     {
+        public RelationSegment Segment { get; set; } = new(1663, 1, 16400, 0);
+
         public (ChangedBlocks What, Action<BlockSet> Fill) Answer { get; set; } = (ChangedBlocks.Unknown, _ => { });
 
         public string Name => "a script";
@@ -318,7 +340,7 @@ public sealed class DeltaLaneTests : IDisposable
         public ValueTask<ChangedBlocks> FindAsync(
             RelationSegment segment, BlockSet candidates, CancellationToken cancellationToken)
         {
-            Assert.Equal(new RelationSegment(1663, 1, 16400, 0), segment);
+            Assert.Equal(Segment, segment);
             Assert.Equal(0, candidates.Count);
             Answer.Fill(candidates);
             return new(Answer.What);
