@@ -62,6 +62,11 @@ internal sealed class BackupPushFixture : IDisposable
 
     public Task<JsonElement> FilesAsync(BackupPushResult result) => JsonAsync(WalGLayout.FilesMetadata(result.Backup.Name));
 
+    /// <summary>wal-g's sections of the list of files, and behind them ours where the codec tells no damage.</summary>
+    public void CheckSections(JsonElement files, IEnumerable<string> walG) => Assert.Equal(
+        Codec.HasChecksum ? walG : [.. walG, FilesMetadataWriter.TarChecksumsKey],
+        files.EnumerateObject().Select(section => section.Name));
+
     /// <summary>The members of all tars with GNU tar's help: tar object to "name size".</summary>
     public async Task<Dictionary<string, string[]>> MembersAsync(BackupPushResult result)
     {

@@ -121,7 +121,7 @@ public sealed class BackupPushTests : IDisposable
 
         var members = await fixture.MembersAsync(result);
         var files = await fixture.FilesAsync(result);
-        Assert.Equal(["Files", "TarFileSets", "DatabasesByNames"], files.EnumerateObject().Select(property => property.Name));
+        fixture.CheckSections(files, ["Files", "TarFileSets", "DatabasesByNames"]);
         CheckMembers(result, members, files, extension);
         CheckTables(files.GetProperty("DatabasesByNames"), await cluster.ScalarAsync<uint>("SELECT 'part_1'::regclass::oid"));
     }

@@ -92,7 +92,7 @@ public sealed class RemoteBackupTests : IDisposable
         Assert.True(members.Count > 6, "The threshold makes several parts.");
 
         var files = await fixture.FilesAsync(result);
-        Assert.Equal(["Files"], files.EnumerateObject().Select(property => property.Name));
+        fixture.CheckSections(files, ["Files"]);
         var listed = files.GetProperty("Files").EnumerateObject().Select(file => file.Name).Order(StringComparer.Ordinal);
         var packed = members.Where(tar => tar.Key != "pg_control").SelectMany(tar => tar.Value)
             .Where(name => !name.EndsWith('/') && !name.EndsWith("/" + oid, StringComparison.Ordinal));
