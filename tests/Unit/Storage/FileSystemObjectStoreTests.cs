@@ -67,6 +67,21 @@ public sealed class FileSystemObjectStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Deleting_objects_of_several_folders_at_once_removes_each_of_them_that_is_empty()
+    {
+        string[] deleted = ["a/b/one", "c/one", "a/b/two", "d/one", "never/there", "a/one"];
+        foreach (var key in deleted.Append("d/stays"))
+        {
+            await store.PutAsync(key, new byte[1]);
+        }
+
+        await store.DeleteAsync([ObjectKey.Parse("never/there")], Token);
+        Assert.Equal(6, (await store.DeleteAsync([.. deleted.Select(ObjectKey.Parse)], Token)).DeletedCount);
+        Assert.Equal("d", Assert.Single(root.EnumerateFileSystemInfos()).Name);
+        Assert.Equal(["d/stays"], await store.NamesAsync(new ListRequest { Folder = "", Recursive = true }));
+    }
+
+    [Fact]
     public async Task A_root_reached_through_a_link_works()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Making links takes a privilege on Windows.");

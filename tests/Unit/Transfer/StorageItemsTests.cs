@@ -14,12 +14,16 @@ public sealed class StorageItemsTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task A_listing_of_more_than_is_held_at_once_is_whole_and_in_order()
+    [Theory]
+    [InlineData(1100)] // no run: all are held
+    [InlineData(250)]
+    [InlineData(8)] // 137 runs, most of them merged
+    [InlineData(1)] // and those merged again
+    public async Task A_listing_of_more_than_is_held_at_once_is_whole_and_in_order(int held)
     {
         await using var place = await TransferPlace.NewAsync("folder");
         var folder = Directory.CreateDirectory(place.Folder!["wal_005"]).FullName;
-        const int count = 1000;
+        const int count = 1100;
         foreach (var i in Enumerable.Range(0, count))
         {
             // Numbers mixed up, so that the folder's own order is none.
@@ -27,7 +31,7 @@ public sealed class StorageItemsTests
         }
 
         var request = new ListRequest { Folder = "wal_005" };
-        var listed = await ListAsync(OrderedListing.ListAsync(place.Store, request, (_ => true, 250), Token));
+        var listed = await ListAsync(OrderedListing.ListAsync(place.Store, request, (_ => true, held), Token));
         Assert.Equal(Enumerable.Range(0, count).Select(i => $"wal_005/{i:X8}"), listed.Select(entry => entry.Key.ToString()));
     }
 

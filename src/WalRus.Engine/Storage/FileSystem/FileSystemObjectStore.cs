@@ -120,13 +120,12 @@ public sealed class FileSystemObjectStore : IObjectStore
     {
         RequireRoot();
         var failed = new List<(ObjectKey, string)>();
-        string? changed = null;
+        string? last = null;
         foreach (var key in keys)
         {
             var path = PathOf(key);
-            var folder = Path.GetDirectoryName(path)!;
-            var left = changed == folder ? null : changed;
-            changed = folder;
+            var left = Path.GetDirectoryName(last) == Path.GetDirectoryName(path) ? null : last;
+            last = path;
             var reason = await Disk.RunAsync(() => Delete(path, left), null, $"Deleting '{path}'", cancellationToken)
                 .ConfigureAwait(false);
             if (reason is not null)
@@ -135,7 +134,7 @@ public sealed class FileSystemObjectStore : IObjectStore
             }
         }
 
-        await Disk.RunAsync(() => EndDelete(changed), null, $"Deleting in '{root}'", cancellationToken)
+        await Disk.RunAsync(() => EndDelete(last), null, $"Deleting in '{root}'", cancellationToken)
             .ConfigureAwait(false);
         return new DeleteResult(keys.Count - failed.Count, failed);
     }
@@ -338,15 +337,14 @@ public sealed class FileSystemObjectStore : IObjectStore
     }
 
     /// <param name="path">What to delete.</param>
-    /// <param name="left">The folder of the last delete, when this is another: its names are made durable.</param>
+    /// <param name="left">The last one deleted, when it was in another folder: what is left to do there is done.</param>
     /// <returns>Why it is still there, or null.</returns>
     private string? Delete(string path, string? left)
     {
         try
         {
-            SyncChanged(left);
+            EndFolderOf(left);
             File.Delete(path);
-            RemoveEmptyFoldersOf(path);
             return null;
         }
         catch (DirectoryNotFoundException)
@@ -364,7 +362,7 @@ public sealed class FileSystemObjectStore : IObjectStore
         }
     }
 
-    private bool EndDelete(string? changed)
+    private bool EndDelete(string? last)
     {
         while (stale.TryDequeue(out var temporary))
         {
@@ -373,7 +371,7 @@ public sealed class FileSystemObjectStore : IObjectStore
 
         try
         {
-            SyncChanged(changed);
+            EndFolderOf(last);
             return true;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
@@ -383,12 +381,18 @@ public sealed class FileSystemObjectStore : IObjectStore
     }
 
     /// <summary>
-    /// Makes the removal of names durable: a sentinel that came back after a crash would name a backup whose parts,
-    /// deleted after it, are gone. The nearest folder that is still there holds the last change.
+    /// Once for the objects of one folder: to ask of each whether the folder is empty now reads all that was deleted before.
+    /// <para>Makes the removal of names durable: a sentinel that came back after a crash would name a backup whose parts,
+    /// deleted after it, are gone. The nearest folder that is still there holds the last change.</para>
     /// </summary>
-    private void SyncChanged(string? folder)
+    private void EndFolderOf(string? deleted)
     {
-        while (folder is not null && folder.Length >= root.Length)
+        if (deleted is not null)
+        {
+            RemoveEmptyFoldersOf(deleted);
+        }
+
+        for (var folder = Path.GetDirectoryName(deleted); folder is not null && folder.Length >= root.Length;)
         {
             try
             {
