@@ -11,7 +11,7 @@ objects  an archive of --objects (nine of ten WAL segments on two timelines, ful
 s3       the same with --s3-objects on real Ceph, which takes longest to fill.
 cmdlets  the module's over the same folders as objects: pwsh alone takes 84 MB.
 
-"exponent" is of seconds from half to all: 1.00 is linear. All three sizes are in the CSV.
+"exponent" is of seconds from half to all: 1.00 is linear. The size of a confirmed deletion is what it deleted.
 Needs artifacts/bin (./build.sh build; cmdlets: ./build.sh module), PostgreSQL's packages, 20 KB of disk a file, an inode an object.
 Results: tables and bench/results/scale.csv.
 """
@@ -54,7 +54,7 @@ class Results:
         table = []
         for what in dict.fromkeys(row[0] for row in self.rows):
             mine = [row for row in self.rows if row[0] == what]
-            if len(mine) > 1:
+            if len(mine) > 1 and mine[-1][1] != mine[-2][1]:
                 (_, small, wall, _, cpu, rss), (_, large, more_wall, _, more_cpu, more_rss) = mine[-2:]
                 slope = lambda less, more: math.log(max(more, 0.01) / max(less, 0.01)) / math.log(large / small)
                 table.append([what, f"{small:,} to {large:,}", slope(wall, more_wall), slope(cpu, more_cpu), more_rss - rss])
@@ -206,13 +206,14 @@ class Listings:
             self.measure(size, f"delete {what}, plan", "delete", *command)
 
     def delete(self, objects):
+        """Each has what it deleted as its size."""
         left = objects.count
         for what, command in objects.plans():
-            self.measure(objects.count, f"delete {what}, confirmed", "delete", *command, "--confirm")
+            row = timed([WALRUS, "delete", *command, "--confirm"], self.environment)
             before, left = left, self.left()
-            say(f"  {before - left:,} objects deleted, {left:,} left")
             if left >= before or (left == 0) != (what == "everything"):
                 raise RuntimeError(f"delete {what} left {left} objects of {before}")
+            self.results.add(f"{self.name}: delete {what}, confirmed", before - left, row)
 
     def left(self):
         listed = subprocess.run([WALRUS, "st", "ls", "-r"], env=self.environment, check=True, capture_output=True, text=True).stdout
