@@ -66,6 +66,12 @@ internal sealed class RandomBackups(ArchivedCluster archived, RandomCluster acto
     /// <summary>A backup of a standby that follows the primary.</summary>
     public async Task PushFromAsync(PostgresCluster standby)
     {
+        if (await archived.Cluster.ScalarAsync<bool>("SELECT NOT current_setting('full_page_writes')::bool"))
+        {
+            count("standby not backed up, as PostgreSQL refuses without full_page_writes");
+            return;
+        }
+
         var way = AnyWay();
         actor.Done.Add($"backup of the standby, {way}");
 
