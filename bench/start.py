@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from archive import Backlog, Bench, Daemon
+from archive import LEVEL, Backlog, Bench, Daemon
 from harness import TOP, WALRUS, machine, medians, need, print_table, say, timed, workspace, write_csv
 
 
@@ -49,6 +49,7 @@ def main():
             rows.append(["walg-daemon-client check", *cost([client, daemon.path, "check"], None, options.repeat)])
             rows.append(["walrus daemon-client check", *cost([WALRUS, "daemon-client", daemon.path, "check"], None, options.repeat)])
         segment = folder / "pg_wal" / backlog.names[1]
+        rows.append(["lz4 command line, the same segment", *cost([*LEVEL["lz4"], segment], settings, max(1, options.repeat // 4))])
         rows.append(["walrus wal-push, 16 MiB, lz4, folder", *cost([WALRUS, "wal-push", segment], settings, max(1, options.repeat // 4))])
         if shutil.which("pwsh"):
             module = TOP / "artifacts" / "module" / "WalRus" / "WalRus.psd1"

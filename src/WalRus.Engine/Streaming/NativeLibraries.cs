@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
 namespace WalRus.Streaming;
@@ -86,21 +87,16 @@ public static class NativeLibraries
     private static Outcome Load(string name) => Loaded
         .GetOrAdd(name, static name => new Lazy<Outcome>(() => Search(Describe(name), Overriding(name)))).Value;
 
-    private static bool TryLoad(string file, out nint handle)
+    // A name with a folder in it goes to the loader as a full path only: a relative one would be looked up below the
+    // current folder, which may be anybody's. A bare name goes to the system's loader, without that folder and PATH.
+    private static bool TryLoad(string file, out nint handle) =>
+        TryLoad(BesideEngine(file), out handle)
+        || NativeLibrary.TryLoad(file, typeof(NativeLibraries).Assembly, DllImportSearchPath.SafeDirectories, out handle)
+        || TryLoad(OfOtherPrograms(file), out handle);
+
+    private static bool TryLoad(IEnumerable<string> paths, out nint handle)
     {
-        var native = Path.Combine("runtimes", PortableRuntimeIdentifier, "native", file);
-        var engine = typeof(NativeLibraries).Assembly;
-
-        // Relative names are looked up beside the engine's assembly, which may be a module's folder and not the host's;
-        // a bare name then goes to the system's loader, without the current folder and without PATH.
-        const DllImportSearchPath Where = DllImportSearchPath.AssemblyDirectory | DllImportSearchPath.SafeDirectories;
-        if (NativeLibrary.TryLoad(native, engine, Where, out handle)
-            || NativeLibrary.TryLoad(file, engine, Where, out handle))
-        {
-            return true;
-        }
-
-        foreach (var path in FullPaths(native, file))
+        foreach (var path in paths)
         {
             if (File.Exists(path) && NativeLibrary.TryLoad(path, out handle))
             {
@@ -108,6 +104,7 @@ public static class NativeLibraries
             }
         }
 
+        handle = 0;
         return false;
     }
 
@@ -115,10 +112,17 @@ public static class NativeLibraries
         (OperatingSystem.IsWindows() ? "win-" : OperatingSystem.IsMacOS() ? "osx-" : "linux-")
         + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
 
-    private static IEnumerable<string> FullPaths(string native, string file)
+    [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "Empty in the executable, whose folder is the base directory.")]
+    private static IEnumerable<string> BesideEngine(string file)
     {
-        yield return Path.Combine(AppContext.BaseDirectory, file);
-        yield return Path.Combine(AppContext.BaseDirectory, native);
+        // A module's folder is not its host's.
+        string[] folders = [Path.GetDirectoryName(typeof(NativeLibraries).Assembly.Location) ?? "", AppContext.BaseDirectory];
+        return folders.Where(Path.IsPathFullyQualified).Distinct(StringComparer.Ordinal)
+            .SelectMany(folder => new[] { Path.Combine(folder, file), Path.Combine(folder, "runtimes", PortableRuntimeIdentifier, "native", file) });
+    }
+
+    private static IEnumerable<string> OfOtherPrograms(string file)
+    {
         if (OperatingSystem.IsMacOS())
         {
             yield return Path.Combine("/opt/homebrew/lib", file);

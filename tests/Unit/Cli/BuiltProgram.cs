@@ -7,9 +7,15 @@ internal static class BuiltProgram
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
-    public static async Task<ProgramResult> RunAsync(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static Task<ProgramResult> RunAsync(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        RunInAsync("", environment, arguments);
+
+    /// <param name="folder">The current folder of the program; empty for that of this process.</param>
+    /// <param name="environment">The settings the program gets.</param>
+    /// <param name="arguments">Its command line.</param>
+    public static async Task<ProgramResult> RunInAsync(string folder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
-        using var process = Start(environment, arguments);
+        using var process = StartIn(folder, environment, arguments);
         process.StandardInput.Close();
         using var limit = new CancellationTokenSource(Limit);
         var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -28,13 +34,17 @@ internal static class BuiltProgram
         }
     }
 
-    public static Process Start(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static Process Start(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        StartIn("", environment, arguments);
+
+    private static Process StartIn(string folder, IReadOnlyDictionary<string, string> environment, string[] arguments)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            WorkingDirectory = folder,
         };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "walrus.dll"));
         foreach (var argument in arguments)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using WalRus.Streaming;
+using WalRus.Tests.Cli;
 
 namespace WalRus.Tests.Streaming;
 
@@ -79,6 +80,27 @@ public sealed class NativeLibrariesTests
         }
 
         Assert.NotEqual(0, sink.Length);
+    }
+
+    [Fact]
+    public async Task A_library_below_the_current_folder_is_not_loaded()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && NativeLibraries.IsAvailable("lz4"), "Linux with lz4");
+        var another = File.ReadLines("/proc/self/maps").Select(static line => line.Split(' ')[^1])
+            .First(static path => Path.GetFileName(path).StartsWith("libm.so", StringComparison.Ordinal));
+        using var folder = new TemporaryFolder();
+        foreach (var planted in new[] { "liblz4.so.1", "runtimes/linux-x64/native/liblz4.so.1", "runtimes/linux-arm64/native/liblz4.so.1" })
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(folder[planted])!);
+            File.Copy(another, folder[planted]);
+        }
+
+        Directory.CreateDirectory(folder["archive"]);
+        await File.WriteAllTextAsync(folder["00000002.history"], "1\t0/3000000\tno recovery target specified\n", TestContext.Current.CancellationToken);
+        var settings = new Dictionary<string, string> { ["WALG_FILE_PREFIX"] = folder["archive"], ["WALG_COMPRESSION_METHOD"] = "lz4" };
+        var pushed = await BuiltProgram.RunInAsync(folder.FullName, settings, "wal-push", folder["00000002.history"]);
+        Assert.True(pushed.ExitCode == 0, pushed.Errors);
+        Assert.True(File.Exists(folder["archive", "wal_005", "00000002.history.lz4"]));
     }
 
     [Fact]

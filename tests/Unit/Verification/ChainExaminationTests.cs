@@ -84,7 +84,7 @@ public sealed class ChainExaminationTests : IAsyncLifetime
     [Theory]
     [InlineData("none")]
     [InlineData("lzma")]
-    public async Task A_flipped_byte_in_a_tar_is_found_whatever_the_codec(string codec)
+    public async Task A_flipped_byte_that_changes_what_a_tar_holds_is_found_whatever_the_codec(string codec)
     {
         fixture.Codec = Codecs.Create(codec);
         await ChainAsync(BackupPushFixture.RequestFor(cluster));
@@ -92,8 +92,10 @@ public sealed class ChainExaminationTests : IAsyncLifetime
         var seed = Random.Shared.Next();
         var random = new Random(seed);
         var tars = (await fixture.KeysAsync()).Where(key => key.Contains("/tar_partitions/", StringComparison.Ordinal)).ToList();
+        var sound = new Dictionary<string, byte[]>();
         foreach (var key in tars)
         {
+            sound[key] = await DecodedAsync(ObjectKey.Parse(key));
             var path = fixture.Folder["archive", key];
             var bytes = await File.ReadAllBytesAsync(path, Token);
             bytes[random.Next(bytes.Length)] ^= 0xFF;
@@ -101,7 +103,13 @@ public sealed class ChainExaminationTests : IAsyncLifetime
         }
 
         var found = (await ExamineAsync()).Select(finding => finding.Object).ToHashSet();
-        Assert.True(tars.All(found.Contains), $"seed {seed}: {string.Join(", ", tars.Where(key => !found.Contains(key)))}");
+        Assert.NotEmpty(found);
+        foreach (var key in tars.Where(key => !found.Contains(key)))
+        {
+            // LZMA's header tells a size of window that does not matter for as little as this; nothing else may be let pass.
+            var decoded = await DecodedAsync(ObjectKey.Parse(key));
+            Assert.True(decoded.AsSpan().SequenceEqual(sound[key]), $"seed {seed}: {key}");
+        }
     }
 
     private async Task<BackupPushResult> ChainAsync(BackupPushRequest request)
@@ -114,18 +122,20 @@ public sealed class ChainExaminationTests : IAsyncLifetime
         return delta;
     }
 
+    private async Task<byte[]> DecodedAsync(ObjectKey key)
+    {
+        var content = new MemoryStream();
+        await using var source = await fixture.Archive.OpenReadAsync(key, Token);
+        await source.CopyToAsync(content, Token);
+        return content.ToArray();
+    }
+
     /// <summary>The first member of a backup's parts that is meant: its tar, what that holds, and where in it the member's content begins.</summary>
     private async Task<(ObjectKey Key, byte[] Content, int At)> FindAsync(BackupName name, TarMemberTest isMeant)
     {
         foreach (var entry in await fixture.Store.ListAsync(new ListRequest { Folder = WalGLayout.TarPartitions(name) }))
         {
-            var content = new MemoryStream();
-            await using (var source = await fixture.Archive.OpenReadAsync(entry.Key, Token))
-            {
-                await source.CopyToAsync(content, Token);
-            }
-
-            var bytes = content.ToArray();
+            var bytes = await DecodedAsync(entry.Key);
             var tar = new TarReader(new MemoryStream(bytes), new byte[1 << 20], "");
             while (await tar.ReadEntryAsync(Token))
             {
