@@ -16,6 +16,10 @@ public sealed class WalReceive
     private const int HandedOver = 16;
     private static readonly TimeSpan StandsInterval = TimeSpan.FromMinutes(1);
 
+    /// <summary>How long a receiver that has ended may go on holding the slot: until the server sees that it is gone.</summary>
+    private static readonly TimeSpan ReleaseLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ReleasePause = TimeSpan.FromMilliseconds(100);
+
     private readonly Archive archive;
     private readonly WalPush push;
     private readonly PostgresConnectionSettings connection;
@@ -105,14 +109,26 @@ public sealed class WalReceive
         }
     }
 
-    /// <summary>Drops the slot on the server: it keeps no more WAL.</summary>
+    /// <summary>Drops the slot on the server: it keeps no more WAL. One that is in use is given a moment to be let go.</summary>
     /// <returns>False when there was none.</returns>
     /// <exception cref="WalRusException">The slot is in use, or what is wrong with the connection.</exception>
     public async Task<bool> DropSlotAsync(CancellationToken cancellationToken)
     {
         var session = await ReplicationSession.OpenAsync(connection, cancellationToken).ConfigureAwait(false);
         await using var close = session.ConfigureAwait(false);
-        return await session.DropSlotAsync(RequiredSlot(), cancellationToken).ConfigureAwait(false);
+        var began = options.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await session.DropSlotAsync(RequiredSlot(), cancellationToken).ConfigureAwait(false);
+            }
+            catch (ServerErrorException inUse)
+                when (inUse.SqlState == ServerFailure.ObjectInUse && options.Time.GetElapsedTime(began) < ReleaseLimit)
+            {
+                await Task.Delay(ReleasePause, options.Time, cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     /// <summary>Makes the slot without receiving: the server keeps its WAL from now on.</summary>

@@ -118,11 +118,31 @@ public sealed class CopyTests : IDisposable
         moments.Report($"move from a {from} to a {to}");
     }
 
+    [Fact]
+    public async Task A_copy_that_is_asked_to_stop_leaves_nothing_half_and_the_next_one_finishes()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals of Unix.");
+        await using var source = await GoldenAsync("folder");
+        await using var target = await NewAsync("folder");
+        string[] arguments = ["copy", .. await EndsAsync(source, target, bytesPerSecond: 1_000_000), "-w"];
+        var stopped = await WalRusProgram.RunAndSignalAsync("INT", "Copying ", NoSettings, arguments);
+        Assert.Equal(1, stopped.ExitCode);
+        Assert.Contains("Stopped by a signal", stopped.Errors, StringComparison.Ordinal);
+
+        // Temporary names too, which no listing shows.
+        Assert.All(
+            Directory.EnumerateFiles(target.Folder!.FullName, "*", SearchOption.AllDirectories),
+            file => Assert.True(File.Exists(Path.Combine(source.Folder!.FullName, Path.GetRelativePath(target.Folder.FullName, file))), file));
+        await AssertWholeAsync(target, source, "stopped");
+        await WalRusProgram.SucceedAsync(NoSettings, ["copy", .. await EndsAsync(source, target), "-w"]);
+        await target.AssertSameAsync(source, await source.KeysAsync());
+    }
+
     /// <summary>The target at a rate that makes it take a while on a quick machine too.</summary>
-    private async Task<string[]> EndsAsync(TransferPlace source, TransferPlace target) =>
+    private async Task<string[]> EndsAsync(TransferPlace source, TransferPlace target, int bytesPerSecond = 20_000_000) =>
     [
         "--from", await ConfigAsync("from.json", source.Settings),
-        "--to", await ConfigAsync("to.json", new(target.Settings) { ["WALG_NETWORK_RATE_LIMIT"] = "20000000" }),
+        "--to", await ConfigAsync("to.json", new(target.Settings) { ["WALG_NETWORK_RATE_LIMIT"] = $"{bytesPerSecond}" }),
     ];
 
     private async Task<string> ConfigAsync(string name, Dictionary<string, string> settings)

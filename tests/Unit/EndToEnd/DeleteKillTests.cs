@@ -22,6 +22,7 @@ public sealed class DeleteKillTests
         var environment = new Dictionary<string, string>(place.Settings) { ["WALRUS_UNFINISHED_BACKUP_AGE"] = "0s" };
         string[] arguments = ["delete", "before", spared.Name.ToString(), "--confirm"];
         await place.FillAsync(archive.Folder);
+
         // From the last line of its plan on it deletes.
         const string planLine = "marked for deletion";
         var planned = (await WalRusProgram.RunAsync(arguments[..^1], environment)).Errors.Split(planLine).Length - 1;
@@ -35,9 +36,26 @@ public sealed class DeleteKillTests
         {
             await place.FillAsync(archive.Folder);
             await moments.KillAsync(arguments, environment);
-            var left = (await place.KeysAsync()).ToHashSet();
+            var left = await LeftAsync();
             early += left.Count == archive.Keys().Count ? 1 : 0;
             middle += left.Count > done.Count && left.Count < archive.Keys().Count ? 1 : 0;
+            await FinishAsync();
+        }
+
+        moments.Report($"delete in a {kind}, {early} before the first object went, {middle} in the middle");
+        if (!OperatingSystem.IsWindows())
+        {
+            await place.FillAsync(archive.Folder);
+            var stopped = await WalRusProgram.RunAndSignalAsync("TERM", (planLine, planned), environment, arguments);
+            // The signal may come too late; what it stops is not to be taken for done.
+            Assert.True(stopped.ExitCode == 0 || stopped.Errors.Contains("Stopped by a signal", StringComparison.Ordinal), stopped.Errors);
+            Assert.True((await LeftAsync()).SetEquals(done) || stopped.ExitCode == 1, stopped.Errors);
+            await FinishAsync();
+        }
+
+        async Task<HashSet<string>> LeftAsync()
+        {
+            var left = (await place.KeysAsync()).ToHashSet();
             Assert.True(left.IsSupersetOf(done), $"{moments.Where}: what should stay is gone");
             foreach (var backup in archive.Backups.Where(backup => RandomArchive.IsListed(backup, left)))
             {
@@ -45,10 +63,13 @@ public sealed class DeleteKillTests
                 Assert.All(archive.NeededBy(backup), key => Assert.Contains(key, left));
             }
 
+            return left;
+        }
+
+        async Task FinishAsync()
+        {
             await WalRusProgram.SucceedAsync(environment, arguments);
             Assert.Equal(done.Order(StringComparer.Ordinal), (await place.KeysAsync()).Order(StringComparer.Ordinal));
         }
-
-        moments.Report($"delete in a {kind}, {early} before the first object went, {middle} in the middle");
     }
 }

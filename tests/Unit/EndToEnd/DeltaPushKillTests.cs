@@ -50,6 +50,44 @@ public sealed class DeltaPushKillTests
         Assert.Equal(expected, await ArchivedCluster.FingerprintAsync(recovered, "t"));
     }
 
+    [Fact]
+    public async Task A_delta_or_a_restore_of_its_chain_that_is_asked_to_stop_cleans_up_after_itself()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals of Unix.");
+        await using var place = await ArchivePlace.NewAsync("folder");
+        await using var archived = await ArchivedCluster.StartAsync(
+            16, place.Settings, new Dictionary<string, string> { ["WALG_DELTA_MAX_STEPS"] = "5" });
+        var data = archived.Cluster.DataDirectory;
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["tmp"]);
+        await ArchivedCluster.GiveToServerAsync(folder.FullName);
+        var slow = new Dictionary<string, string>(archived.Environment)
+        {
+            ["WALG_DISK_RATE_LIMIT"] = "2000000",
+            ["WALG_NETWORK_RATE_LIMIT"] = "400000",
+            ["TMPDIR"] = folder["tmp"],
+        };
+        await archived.WalRusAsync("backup-push", data);
+        await archived.Cluster.ExecuteAsync("CREATE TABLE t AS SELECT n, repeat('x', 300) AS filler FROM generate_series(1, 20000) AS n");
+        var stopped = await WalRusProgram.RunAndSignalAsync("TERM", "Starting backup", slow, "backup-push", data);
+        AssertStopped(stopped, folder["tmp"]);
+        Assert.DoesNotContain(await place.KeysAsync(), key => key.Contains("_D_", StringComparison.Ordinal));
+
+        await archived.WalRusAsync("backup-push", data);
+        Assert.Contains(await ListedAsync(archived), name => name.Contains("_D_", StringComparison.Ordinal));
+        stopped = await WalRusProgram.RunAndSignalAsync("INT", "Restoring base_", slow, "backup-fetch", folder["data"], "LATEST");
+        AssertStopped(stopped, folder["tmp"]);
+        Assert.False(Directory.Exists(folder["data"]));
+        await archived.WalRusAsync("backup-fetch", folder["data"], "LATEST");
+    }
+
+    private static void AssertStopped(ProgramResult stopped, string temporary)
+    {
+        Assert.Equal(1, stopped.ExitCode);
+        Assert.Contains("Stopped by a signal", stopped.Errors, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(temporary));
+    }
+
     private static Task ChangeAsync(PostgresCluster cluster, int round) => cluster.ExecuteAsync(
         string.Create(CultureInfo.InvariantCulture, $"UPDATE t SET round = {round} WHERE n % 50 = {round % 50}"));
 

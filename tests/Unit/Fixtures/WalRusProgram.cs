@@ -93,9 +93,15 @@ internal static class WalRusProgram
     }
 
     /// <summary>Starts a command and sends it a signal (INT, TERM) once it has said something of its log.</summary>
+    public static Task<ProgramResult> RunAndSignalAsync(
+        string signal, string onceItSays, IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        RunAndSignalAsync(signal, (onceItSays, 1), environment, arguments);
+
+    /// <summary>The same, once it has said it so often.</summary>
     public static async Task<ProgramResult> RunAndSignalAsync(
-        string signal, string onceItSays, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        string signal, (string Text, int Times) since, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
+        var seen = 0;
         using var process = Start(arguments, environment);
         using var limit = new CancellationTokenSource(Limit);
         var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -103,7 +109,7 @@ internal static class WalRusProgram
         while (await process.StandardError.ReadLineAsync(limit.Token) is { } line)
         {
             errors.AppendLine(line);
-            if (line.Contains(onceItSays, StringComparison.Ordinal))
+            if (line.Contains(since.Text, StringComparison.Ordinal) && ++seen == since.Times)
             {
                 using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"]);
                 await kill.WaitForExitAsync(limit.Token);

@@ -210,6 +210,21 @@ public sealed class WalReceiveTests
         await receiver.EndAsync().FailsAsync(ErrorCode.ReplicationSlotUnusable);
     }
 
+    /// <summary>As when a service is stopped and its slot dropped: the server holds it until it sees that the receiver is gone.</summary>
+    [Fact]
+    public async Task A_slot_that_is_let_go_in_a_moment_is_dropped()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        await using var receiver = new Receiver();
+        receiver.Start(cluster.Settings());
+        await Receiver.UntilStreamingAsync(cluster);
+        var dropping = receiver.Create(cluster.Settings()).DropSlotAsync(Token);
+        await Task.Delay(TimeSpan.FromMilliseconds(300), Token);
+        Assert.False(dropping.IsCompleted);
+        await receiver.StopAsync();
+        Assert.True(await dropping);
+    }
+
     [Fact]
     public async Task Another_clusters_archive_is_refused_and_so_is_a_folder_in_use()
     {
