@@ -148,6 +148,45 @@ public sealed class FileSystemObjectStoreTests : IDisposable
         await store.PutAsync(Key(young), new byte[1]).FailsAsync(ErrorCode.InvalidArgument);
     }
 
+    /// <summary>The process may end as soon as the cancelled call has: what a thread would remove behind it is left then.</summary>
+    [Fact]
+    public async Task A_write_that_is_cancelled_leaves_no_temporary_file_when_it_returns()
+    {
+        await store.PutAsync("a/other", [1]);
+        var random = new Random(1);
+        for (var i = 0; i < 100; i++)
+        {
+            using var cancel = new CancellationTokenSource();
+            try
+            {
+                var opening = store.OpenWriteAsync(ObjectKey.Parse("a/b"), WriteCondition.None, cancel.Token);
+                if (i % 2 == 0)
+                {
+                    Cancel();
+                }
+
+                await using var stream = await opening;
+                await stream.WriteAsync(new byte[1 << 16], cancel.Token);
+                var completing = stream.CompleteAsync(cancel.Token);
+                Cancel();
+                await completing;
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.True(cancel.IsCancellationRequested);
+            }
+
+            Assert.DoesNotContain(
+                root.EnumerateFiles("*", SearchOption.AllDirectories), file => file.Name.Contains(".tmp.", StringComparison.Ordinal));
+
+            void Cancel()
+            {
+                Thread.SpinWait(random.Next(20_000));
+                cancel.Cancel();
+            }
+        }
+    }
+
     [Fact]
     public async Task A_folder_in_which_nothing_is_visible_is_not_listed()
     {

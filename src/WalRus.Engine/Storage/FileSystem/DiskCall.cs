@@ -6,6 +6,12 @@ namespace WalRus.Storage.FileSystem;
 /// </summary>
 internal readonly record struct DiskCall(TimeSpan Limit)
 {
+    /// <summary>
+    /// How long one who is cancelled waits for what must not be left: the process may end at once behind it. A disk that works
+    /// takes milliseconds.
+    /// </summary>
+    private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(2);
+
     /// <param name="call">What to run, on a pool thread.</param>
     /// <param name="discard">Undoes a result that comes after the caller has left.</param>
     /// <param name="what">For the error: "Opening 'x'".</param>
@@ -20,22 +26,31 @@ internal readonly record struct DiskCall(TimeSpan Limit)
         }
         catch (Exception left) when (left is TimeoutException or OperationCanceledException)
         {
-            Forget(running, discard);
+            var discarded = Forget(running, discard);
             if (left is TimeoutException)
             {
                 throw DeadlinePassed(what);
+            }
+
+            if (discard is not null)
+            {
+                await LeaveAsync(discarded).ConfigureAwait(false);
             }
 
             throw;
         }
     }
 
+    /// <summary>Waits a little for the removal of what a cancelled caller leaves; it goes on by itself if that is not enough.</summary>
+    public static async ValueTask LeaveAsync(Task removal) => await removal.WaitAsync(LeaveLimit, CancellationToken.None)
+        .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
     public WalRusException DeadlinePassed(string what) => new(
         ErrorCode.DeadlineExceeded,
         $"{what} took longer than {Limit.TotalSeconds:0} s.",
         "Look whether the disk or the file server hangs (dmesg, mount).") { IsTransient = true };
 
-    private static void Forget<T>(Task<T> running, Action<T>? discard) => _ = running.ContinueWith(
+    private static Task Forget<T>(Task<T> running, Action<T>? discard) => running.ContinueWith(
         static (ended, state) =>
         {
             // Reading Exception marks a late failure as seen: nobody waits for it any more.

@@ -71,6 +71,12 @@ internal sealed class FileWriteStream : OutputStream
             // The object is being given its name: what comes of it is the answer.
             await FinishedAsync(finish).ConfigureAwait(false);
         }
+        catch (OperationCanceledException)
+        {
+            // Not for the sync to end, which may take long: the name goes at once, the space with the finishing thread's handle.
+            await DiskCall.LeaveAsync(Task.Run(RemoveName, CancellationToken.None)).ConfigureAwait(false);
+            throw;
+        }
         catch (TimeoutException)
         {
             _ = TryAbandon();
@@ -171,6 +177,11 @@ internal sealed class FileWriteStream : OutputStream
     private void RemoveTemporary()
     {
         handle.Dispose();
+        RemoveName();
+    }
+
+    private void RemoveName()
+    {
         try
         {
             File.Delete(temporary);
