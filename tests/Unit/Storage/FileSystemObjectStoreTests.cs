@@ -152,7 +152,7 @@ public sealed class FileSystemObjectStoreTests : IDisposable
     [Fact]
     public async Task A_write_that_is_cancelled_leaves_no_temporary_file_when_it_returns()
     {
-        await store.PutAsync("a/other", [1]);
+        await store.PutAsync("a/other", new byte[1]);
         var random = new Random(1);
         for (var i = 0; i < 100; i++)
         {
