@@ -67,6 +67,14 @@ internal sealed class TarRounds(
             {
                 failed[tar] = passing;
             }
+            catch (WalRusException missing) when (missing.Code == ErrorCode.ObjectNotFound)
+            {
+                throw new WalRusException(
+                    ErrorCode.BackupIncomplete,
+                    $"'{tar.Key}' is gone: it was there when the restore began.",
+                    "Choose another backup, and find out what removes this one's objects: a delete that runs at this time, a rule of the bucket.",
+                    missing);
+            }
         }).ConfigureAwait(false);
         return failed;
     }

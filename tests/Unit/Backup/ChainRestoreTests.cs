@@ -136,6 +136,30 @@ public sealed class ChainRestoreTests
         await fixture.RefusedAsync(ErrorCode.BackupIncomplete);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_parent_that_is_deleted_during_the_restore_is_named_and_nothing_is_left(int step)
+    {
+        using var fixture = new ChainFixture();
+        await ThreeAsync(fixture);
+        var store = fixture.Store;
+        var deleting = 0;
+        fixture.Store = new FaultyObjectStore(store, async (call, key, _) =>
+        {
+            if (call == StoreCall.OpenRead && key.Contains("/part_", StringComparison.Ordinal) && Interlocked.Exchange(ref deleting, 1) == 0)
+            {
+                // As delete does it: the sentinel first.
+                await store.DeleteAsync([WalGLayout.Sentinel(fixture.Names[step])], Token);
+                var rest = await store.ListAsync(new ListRequest { Folder = $"{WalGLayout.BackupFolder}/{fixture.Names[step]}", Recursive = true });
+                await store.DeleteAsync([.. rest.Select(entry => entry.Key)], Token);
+            }
+        });
+        var refused = await fixture.RefusedAsync(ErrorCode.BackupIncomplete);
+        Assert.Contains(fixture.Names[step].ToString(), refused.Message, StringComparison.Ordinal);
+        Assert.Equal(1, deleting);
+    }
+
     [Fact]
     public async Task A_parent_made_anew_under_its_old_name_is_refused()
     {

@@ -3,9 +3,12 @@ using WalRus.Archiving;
 using WalRus.Compression;
 using WalRus.Delta;
 using WalRus.Postgres;
+using WalRus.Storage;
 using WalRus.Storage.FileSystem;
 using WalRus.Streaming;
+using WalRus.Tests.Contracts;
 using WalRus.Wal;
+using WalRus.WalG;
 
 namespace WalRus.Tests.Delta;
 
@@ -56,6 +59,10 @@ public sealed partial class WalMapServerTests
         var log = new RecordingLog();
         await AssertFindsAllAsync(WalMapSource.FromWal(archive, log), remote, before, after, "from sidecars");
         Assert.Contains(log.Events, one => one.Name == nameof(LogEvents.ChangedBlockMapBuilt) && SomeSidecars().IsMatch(one.Message));
+        await ReplaceSidecarsAsync(archive);
+        await AssertFindsAllAsync(WalMapSource.FromWal(archive, log), remote, before, after, "beside the sidecars of another cluster");
+        Assert.Contains(log.Events, one => one.Name == nameof(LogEvents.WalDeltaNotUsed) && one.Message.Contains("it belongs to the cluster", StringComparison.Ordinal));
+        Assert.Contains(log.Events, one => one.Name == nameof(LogEvents.WalDeltaNotUsed) && one.Message.Contains("another tool", StringComparison.Ordinal));
         foreach (var sidecar in Directory.GetFiles(folder["archive"], "*_delta*", SearchOption.AllDirectories))
         {
             File.Delete(sidecar);
@@ -202,6 +209,46 @@ public sealed partial class WalMapServerTests
             {
                 await push.RunAsync(new WalPushRequest { Path = Path.Combine(walFolder, name) }, Token);
             }
+        }
+    }
+
+    /// <summary>
+    /// Puts sidecars that say nothing changed in the place of the right ones: those of another cluster with all that belongs to
+    /// them, and others alone, as wal-g would put them there.
+    /// </summary>
+    private static async Task ReplaceSidecarsAsync(Archive archive)
+    {
+        var nothing = new byte[DeltaSidecar.LocationBytes + sizeof(uint)];
+        var isWhole = false;
+        foreach (var entry in await archive.Store.ListAsync(new ListRequest { Folder = WalGLayout.WalFolder }))
+        {
+            var name = Path.GetFileNameWithoutExtension(entry.Key.ToString());
+            if (!name.EndsWith("_delta", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            await WriteAsync(WalGLayout.Wal(name), nothing);
+            isWhole = !isWhole;
+            if (isWhole)
+            {
+                var foreign = new DeltaFileChanges
+                {
+                    SystemIdentifier = 7,
+                    SegmentSize = SyntheticWal.Small,
+                    SidecarChecksum = Crc32C.Compute(nothing),
+                    SidecarLength = nothing.Length,
+                    Entries = ReadOnlyMemory<byte>.Empty,
+                };
+                await WriteAsync(WalGLayout.Wal(name + "_files"), foreign.ToBytes());
+            }
+        }
+
+        async Task WriteAsync(ObjectKey key, byte[] content)
+        {
+            await using var writer = await archive.OpenWriteAsync(key, WriteCondition.None, Token);
+            await writer.WriteAsync(content, Token);
+            await writer.CompleteAsync(Token);
         }
     }
 

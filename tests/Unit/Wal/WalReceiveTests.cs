@@ -146,6 +146,48 @@ public sealed class WalReceiveTests
         Assert.Equal(1, receiver.Log.Count("ReceiveGapSkipped"));
     }
 
+    [Theory]
+    [InlineData(13, ErrorCode.ReplicationWalMissing, "--skip-gap")]
+    [InlineData(18, ErrorCode.ReplicationSlotUnusable, "--drop-slot")]
+    public async Task A_slot_that_the_server_gave_up_is_an_error_that_says_what_to_do_and_no_gap_is_made(int major, ErrorCode code, string advice)
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new()
+        {
+            Major = major,
+            WalSegmentMegabytes = 1,
+            Settings = new Dictionary<string, string>
+            {
+                ["wal_keep_size"] = "0",
+                ["min_wal_size"] = "2MB",
+                ["max_wal_size"] = "2MB",
+                ["max_slot_wal_keep_size"] = "1MB",
+            },
+        });
+        await using var receiver = new Receiver();
+        receiver.Start(cluster.Settings());
+        await Receiver.UntilStreamingAsync(cluster);
+        await receiver.UntilArchivedAsync(await cluster.SwitchWalAsync());
+        await receiver.StopAsync();
+        for (var i = 0; i < 6; i++)
+        {
+            await cluster.SwitchWalAsync();
+        }
+
+        await cluster.ExecuteAsync("CHECKPOINT");
+        Assert.Equal("lost", await cluster.ScalarAsync<string>("SELECT wal_status FROM pg_replication_slots"));
+        var held = receiver.Names();
+        receiver.Start(cluster.Settings());
+        var failure = await receiver.EndAsync().FailsAsync(code);
+        Assert.Contains(advice, failure.Hint, StringComparison.Ordinal);
+        Assert.Equal(held, receiver.Names());
+
+        // As the hint says; the server no longer has what the slot kept, which is never passed over.
+        Assert.True(await receiver.Create(cluster.Settings()).DropSlotAsync(Token));
+        receiver.Start(cluster.Settings());
+        await receiver.EndAsync().FailsAsync(ErrorCode.ReplicationWalMissing);
+        Assert.Equal(held, receiver.Names());
+    }
+
     /// <summary>Without a slot and an archive nothing else would say where it was.</summary>
     [Fact]
     public async Task A_receiver_that_ends_before_the_first_byte_begins_there_again()
