@@ -184,21 +184,18 @@ internal static class WalRusProgram
     private static Process Start(
         string[] program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo(PostgresPrograms.RunsAsPostgres ? "setpriv" : program[0])
+        string[] account = PostgresPrograms.RunsAsPostgres ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] : [];
+
+        // Whoever started the tests in the background may have had SIGINT ignored, which programs inherit and walrus respects.
+        string[] signals = OperatingSystem.IsLinux() ? ["env", "--default-signal=INT"] : [];
+        string[] command = [.. account, .. signals, .. program, .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = System.IO.Path.GetTempPath(),
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        string[] switches = PostgresPrograms.RunsAsPostgres
-            ? ["--reuid=postgres", "--regid=postgres", "--init-groups", .. program]
-            : program[1..];
-        foreach (var argument in switches.Concat(arguments))
-        {
-            start.ArgumentList.Add(argument);
-        }
-
         // root's home is closed to that account, and walrus looks there for its settings.
         start.Environment["HOME"] = System.IO.Path.GetTempPath();
         foreach (var (name, value) in environment)
