@@ -159,7 +159,9 @@ internal sealed class RandomCluster(PostgresCluster first, Random random)
         var name = Name("d");
         var strategy = cluster.Major >= 15 ? $" STRATEGY {(random.Next(2) == 0 ? "file_copy" : "wal_log")}" : "";
         var template = random.Next(3) == 0 && !IsBackingUp ? tables.Keys.Last() : "template1";
-        var place = random.Next(3) == 0 ? $" TABLESPACE {AnyTablespace}" : "";
+
+        // PostgreSQL refuses a place where the template has tables of its own already; template1 has none.
+        var place = random.Next(3) == 0 && template == "template1" ? $" TABLESPACE {AnyTablespace}" : "";
         await RunAsync($"CREATE DATABASE {name} TEMPLATE {template}{strategy}{place}", template == "postgres" ? "template1" : "postgres");
         tables.Add(name, template == "template1" ? [] : [.. tables[template]]);
     }
