@@ -1,3 +1,4 @@
+using System.Globalization;
 using WalRus.Delta;
 using WalRus.Postgres;
 using WalRus.Streaming.Tar;
@@ -23,8 +24,8 @@ internal sealed class ScannedIncrements : IRemoteIncrements
     private readonly PageSpool spool;
     private readonly BlockSet candidates;
     private readonly BlockSet changed;
-    private readonly HashSet<string> incremented = new(StringComparer.Ordinal);
-    private readonly HashSet<string> replaced = new(StringComparer.Ordinal);
+    private readonly HashSet<uint> incremented = [];
+    private readonly HashSet<uint> replaced = [];
 
     /// <param name="parentStarted">By the clock of who made the parent.</param>
     /// <param name="hasChecksums">The cluster's pages have checksums: a torn page is told by its own.</param>
@@ -42,14 +43,13 @@ internal sealed class ScannedIncrements : IRemoteIncrements
     public async ValueTask<RemoteIncrement?> FindAsync(
         TarReader reader, TarEntry entry, CancellationToken cancellationToken)
     {
-        var folder = entry.Name[..Math.Max(entry.Name.LastIndexOf('/'), 0)];
         if (entry.Name.EndsWith(VersionFile, StringComparison.Ordinal))
         {
-            LookAtDatabase(entry, folder);
+            LookAtDatabase(entry, entry.Name[..^VersionFile.Length]);
             return null;
         }
 
-        if (!RelationSegment.TryParse(entry.Name, out var segment) || segment.Database == 0 || replaced.Contains(folder)
+        if (!RelationSegment.TryParse(entry.Name, out var segment) || segment.Database == 0 || replaced.Contains(segment.Database)
             || entry.SizeBytes == 0 || entry.SizeBytes % PageBytes != 0 || entry.SizeBytes / PageBytes > changed.Capacity
             || !delta.TryFindInParent(entry.Name, out _))
         {
@@ -63,7 +63,7 @@ internal sealed class ScannedIncrements : IRemoteIncrements
             return null;
         }
 
-        incremented.Add(folder);
+        incremented.Add(segment.Database);
         if (answer == ChangedBlocks.Listed && candidates.Next(0) < 0)
         {
             delta.CountUnchanged();
@@ -119,23 +119,28 @@ internal sealed class ScannedIncrements : IRemoteIncrements
     }
 
     /// <summary>
-    /// A database's folder has a PG_VERSION, written once. One written since the parent was made says that the folder is of
-    /// another database than the parent's, under an OID that came round again, or of another copy of the cluster: pages of
-    /// the two must not be mixed. Files of it that came before this one may have been.
+    /// A database's folder in its default tablespace has a PG_VERSION, written once. One written since the parent was made
+    /// says that the database is another one than the parent's, under an OID that came round again, or of another copy of the
+    /// cluster: pages of the two must not be mixed, in any tablespace. Files of it that came before this one may have been.
     /// </summary>
     private void LookAtDatabase(in TarEntry entry, string folder)
     {
+        if (!uint.TryParse(folder.AsSpan(folder.LastIndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var database))
+        {
+            return;
+        }
+
         var isRecorded = delta.TryFindInParent(entry.Name, out var seconds) && seconds == entry.ModifiedUnixSeconds;
         if (isRecorded || entry.ModifiedUnixSeconds < parentStarted.UnixSeconds - ClockDifferenceSeconds)
         {
             return;
         }
 
-        replaced.Add(folder);
-        if (incremented.Contains(folder))
+        replaced.Add(database);
+        if (incremented.Contains(database))
         {
             throw new DeltaImpossibleException(
-                $"'{folder}' was made after the parent backup, which has files of the same names in it",
+                $"'{folder}' was made after the parent backup, which has files of the same names",
                 "The server is another copy of the cluster, or the database was dropped and made again. Make a full backup (--full, -Full).");
         }
     }
