@@ -149,29 +149,6 @@ public sealed class RemoteDeltaTests : IDisposable
         Assert.Equal(result.Delta is null, result.Fallback?.Contains("'base/50000' was made after", StringComparison.Ordinal) == true);
     }
 
-    /// <summary>What it has in another tablespace has no PG_VERSION beside it, and comes first.</summary>
-    [Fact]
-    public async Task The_tables_in_a_tablespace_of_a_database_made_again_under_its_old_OID_are_not_mixed_either()
-    {
-        await using var cluster = await PostgresCluster.StartAsync(new() { Major = 15 });
-        var tablespace = await cluster.CreateFolderAsync("ts");
-        await cluster.ExecuteAsync($"CREATE TABLESPACE ts LOCATION '{tablespace}'");
-        await cluster.ExecuteAsync("CREATE DATABASE source");
-        await cluster.ExecuteAsync("CREATE TABLE t TABLESPACE ts AS SELECT n, 'first' AS x FROM generate_series(1, 1000) AS n", "source");
-        await cluster.ExecuteAsync("CREATE DATABASE one TEMPLATE source OID 50000 STRATEGY file_copy");
-        await cluster.ExecuteAsync("UPDATE t SET x = 'other'", "source");
-        await cluster.ExecuteAsync("CHECKPOINT");
-        await fixture.PushAsync(cluster, new BackupPushRequest());
-
-        // Its pages are other ones than before, and their LSNs are from before the parent backup.
-        await cluster.ExecuteAsync("DROP DATABASE one");
-        await Task.Delay(1100, TestContext.Current.CancellationToken);
-        await cluster.ExecuteAsync("CREATE DATABASE one TEMPLATE source OID 50000 STRATEGY file_copy");
-        var result = await fixture.PushAsync(cluster, new BackupPushRequest());
-        Assert.Null(result.Delta);
-        Assert.Contains("'base/50000' was made after", result.Fallback, StringComparison.Ordinal);
-    }
-
     [Fact]
     public async Task A_copy_of_the_cluster_made_after_the_parent_is_backed_up_whole_and_that_is_said()
     {

@@ -196,6 +196,7 @@ internal static class WalRusProgram
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+
         // root's home is closed to that account, and walrus looks there for its settings.
         start.Environment["HOME"] = System.IO.Path.GetTempPath();
         foreach (var (name, value) in environment)
